@@ -1,0 +1,3 @@
+//! The program `dataflow-sidecar`.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The program `dataflow-webhook`.
+
+fn main() {}
