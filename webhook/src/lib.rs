@@ -1,0 +1,3 @@
+//! The program `dataflow-webhook`.
+
+pub mod yaml;
