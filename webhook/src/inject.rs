@@ -143,7 +143,9 @@ fn find(name: &str, namespace: &str, endpoints: &dyn Endpoints) -> Result<Settin
     let Some(resource) = endpoints.find(namespace, name) else {
         return Err(unknown(name, namespace, &endpoints.names(namespace)));
     };
-    let endpoint_type = resource.pointer("/spec/endpointType").and_then(Value::as_str);
+    let endpoint_type = resource
+        .pointer("/spec/endpointType")
+        .and_then(Value::as_str);
     if endpoint_type.is_some_and(|endpoint_type| !endpoint_type.eq_ignore_ascii_case("Mqtt")) {
         let endpoint_type = endpoint_type.unwrap_or_default();
         return Err(format!(
@@ -173,7 +175,10 @@ pub fn unknown(name: &str, namespace: &str, known: &[String]) -> String {
                 0 => String::new(),
                 rest => format!(" and {rest} more"),
             };
-            format!("create it, or write one that is there: {}{rest}", named.join(", "))
+            format!(
+                "create it, or write one that is there: {}{rest}",
+                named.join(", ")
+            )
         }
         (near, _) => format!("did you mean {}?", near.join(" or ")),
     };
@@ -203,12 +208,16 @@ fn add_metadata(
     let key = Annotation::Status.key();
     operations.set("/metadata/annotations", key, status.to_annotation().into());
     let annotations = pod.pointer("/metadata/annotations");
-    let has_own = |key: &&str| annotations.is_some_and(|annotations| annotations.get(*key).is_some());
+    let has_own =
+        |key: &&str| annotations.is_some_and(|annotations| annotations.get(*key).is_some());
     if !prometheus::ALL.iter().any(|key| has_own(key)) {
         for (key, value) in [
             (prometheus::SCRAPE, "true".to_owned()),
             (prometheus::PORT, wishes.metrics_port.to_string()),
-            (prometheus::PATH, endpoint::contract::admin_path::METRICS.to_owned()),
+            (
+                prometheus::PATH,
+                endpoint::contract::admin_path::METRICS.to_owned(),
+            ),
         ] {
             operations.set("/metadata/annotations", key, json!(value));
         }

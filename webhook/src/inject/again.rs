@@ -17,7 +17,8 @@ pub(super) fn injected(pod: &Value) -> Option<InjectionStatus> {
 
 fn our_container(pod: &Value) -> Option<(usize, &Value)> {
     let all = containers(pod, "initContainers").iter().enumerate();
-    all.into_iter().find(|(_, container)| name_of(container) == CONTAINER)
+    all.into_iter()
+        .find(|(_, container)| name_of(container) == CONTAINER)
 }
 
 /// What somebody changed since, so that the sidecar would not do what the annotations say.
@@ -33,13 +34,22 @@ pub(super) fn changed(
     let mut faults = Vec::new();
     let remedy = "inject the object again from its original";
     if !status.endpoint_ports().eq(wishes.endpoints.iter().cloned()) {
-        let before: Vec<String> = status.endpoint_ports().map(|port| port.to_string()).collect();
-        let message = format!("was {} when the sidecar was injected: {remedy}", before.join(", "));
+        let before: Vec<String> = status
+            .endpoint_ports()
+            .map(|port| port.to_string())
+            .collect();
+        let message = format!(
+            "was {} when the sidecar was injected: {remedy}",
+            before.join(", ")
+        );
         faults.push(Fault::of(Annotation::Endpoint, message));
         return faults;
     }
     let path = format!("spec.initContainers[{index}]");
-    if ours.get("restartPolicy").is_none_or(|policy| policy != "Always") {
+    if ours
+        .get("restartPolicy")
+        .is_none_or(|policy| policy != "Always")
+    {
         let message = format!(
             "must be Always, or the app never starts: something dropped it after the injection; {remedy}"
         );
@@ -66,7 +76,10 @@ fn missing_mounts(ours: &Value, path: &str, found: &[Found], remedy: &str) -> Ve
         .iter()
         .filter(|wanted| !mounts.iter().any(|mount| same(mount, wanted)))
         .map(|wanted| {
-            let message = format!("has no longer {} at {}: {remedy}", wanted["name"], wanted["mountPath"]);
+            let message = format!(
+                "has no longer {} at {}: {remedy}",
+                wanted["name"], wanted["mountPath"]
+            );
             Fault::at(format!("{path}.volumeMounts"), message)
         })
         .collect()
@@ -76,7 +89,10 @@ fn missing_mounts(ours: &Value, path: &str, found: &[Found], remedy: &str) -> Ve
 pub(super) fn warnings(status: &InjectionStatus, wishes: &Wishes, found: &[Found]) -> Vec<String> {
     let outdated = |found: &&Found| {
         let hash = found.settings.mounts_hash(wishes.token_expiration_seconds);
-        let injected = status.endpoints.iter().find(|injected| injected.name == found.settings.name);
+        let injected = status
+            .endpoints
+            .iter()
+            .find(|injected| injected.name == found.settings.name);
         injected.is_some_and(|injected| injected.hash != hash)
     };
     found

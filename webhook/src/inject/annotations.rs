@@ -62,7 +62,9 @@ impl Wishes {
         let warning = format!(
             "{}: {seconds} s may run out before the kubelet brings a new token; \
              write {TOKEN_EXPIRATION_SECONDS_ADVISED} or more",
-            Annotation::TokenExpirationSeconds.key().trim_start_matches(ANNOTATION_PREFIX)
+            Annotation::TokenExpirationSeconds
+                .key()
+                .trim_start_matches(ANNOTATION_PREFIX)
         );
         short.then_some(warning).into_iter().collect()
     }
@@ -76,7 +78,10 @@ pub fn read(annotations: Option<&Value>) -> Result<Asked, Vec<Fault>> {
     let Some(annotations) = annotations.and_then(Value::as_object) else {
         return Ok(Asked::Nothing);
     };
-    if !annotations.keys().any(|key| key.starts_with(ANNOTATION_PREFIX)) {
+    if !annotations
+        .keys()
+        .any(|key| key.starts_with(ANNOTATION_PREFIX))
+    {
         return Ok(Asked::Nothing);
     }
     let mut reader = Reader {
@@ -104,8 +109,12 @@ impl Reader<'_> {
         let endpoints = self.endpoints();
         let wishes = Wishes {
             endpoints: endpoints.unwrap_or_default(),
-            log_level: self.value(Annotation::LogLevel, LogLevel::parse).unwrap_or_default(),
-            readiness: self.value(Annotation::Readiness, Readiness::parse).unwrap_or_default(),
+            log_level: self
+                .value(Annotation::LogLevel, LogLevel::parse)
+                .unwrap_or_default(),
+            readiness: self
+                .value(Annotation::Readiness, Readiness::parse)
+                .unwrap_or_default(),
             token_expiration_seconds: self
                 .value(Annotation::TokenExpirationSeconds, token_expiration)
                 .unwrap_or(TOKEN_EXPIRATION_SECONDS),
@@ -148,7 +157,9 @@ impl Reader<'_> {
         match parse_endpoints(&value) {
             Ok(endpoints) => Some(endpoints),
             Err(faults) => {
-                let faults = faults.iter().map(|fault| Fault::of(annotation, fault.to_string()));
+                let faults = faults
+                    .iter()
+                    .map(|fault| Fault::of(annotation, fault.to_string()));
                 self.faults.extend(faults);
                 None
             }
@@ -185,7 +196,10 @@ impl Reader<'_> {
     }
 
     fn unknown_keys(&mut self) {
-        let ours = self.annotations.keys().filter(|key| key.starts_with(ANNOTATION_PREFIX));
+        let ours = self
+            .annotations
+            .keys()
+            .filter(|key| key.starts_with(ANNOTATION_PREFIX));
         let unknown = ours.filter(|key| Annotation::parse(key).is_none());
         let faults: Vec<Fault> = unknown.map(|key| unknown_key(key)).collect();
         self.faults.extend(faults);

@@ -21,7 +21,10 @@ pub(super) fn unusable(pod: &Value) -> Vec<Fault> {
     }
     let os = pod.pointer("/spec/os/name");
     let selected = pod.pointer("/spec/nodeSelector/kubernetes.io~1os");
-    for (field, value) in [("spec.os.name", os), ("spec.nodeSelector[kubernetes.io/os]", selected)] {
+    for (field, value) in [
+        ("spec.os.name", os),
+        ("spec.nodeSelector[kubernetes.io/os]", selected),
+    ] {
         if value.is_some_and(|value| value == "windows") {
             let message = format!(
                 "the sidecar runs on Linux only: choose linux, or remove the annotation {}",
@@ -40,7 +43,9 @@ pub(super) fn conflicts(pod: &Value, wishes: &Wishes) -> Vec<Fault> {
         for (index, container) in containers(pod, list).iter().enumerate() {
             let path = format!("spec.{list}[{index}]");
             if name_of(container) == CONTAINER {
-                let message = format!("{CONTAINER:?} is the name of the injected container: give this one another name");
+                let message = format!(
+                    "{CONTAINER:?} is the name of the injected container: give this one another name"
+                );
                 faults.push(Fault::at(format!("{path}.name"), message));
             }
             faults.extend(mounts(container, &path));
@@ -72,12 +77,15 @@ fn mounts(container: &Value, path: &str) -> Vec<Fault> {
     let ours = |mount: &Value| {
         let path = mount.get("mountPath").and_then(Value::as_str).unwrap_or("");
         name_of(mount) == NO_API_TOKEN_VOLUME
-            || path.strip_prefix(MOUNTS).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            || path
+                .strip_prefix(MOUNTS)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     mounts
         .filter(|(_, mount)| ours(mount))
         .map(|(index, _)| {
-            let message = format!("the folders below {MOUNTS} are kept for the sidecar: mount it elsewhere");
+            let message =
+                format!("the folders below {MOUNTS} are kept for the sidecar: mount it elsewhere");
             Fault::at(format!("{path}.volumeMounts[{index}].mountPath"), message)
         })
         .collect()
@@ -88,19 +96,30 @@ fn ports(container: &Value, path: &str, wishes: &Wishes) -> Vec<Fault> {
     let ports = container.get("ports").and_then(Value::as_array);
     let ports = ports.map_or(&[][..], Vec::as_slice).iter().enumerate();
     ports
-        .filter(|(_, port)| port.get("protocol").is_none_or(|protocol| protocol == "TCP"))
+        .filter(|(_, port)| {
+            port.get("protocol")
+                .is_none_or(|protocol| protocol == "TCP")
+        })
         .filter_map(|(index, port)| {
             let number = port.get("containerPort").and_then(Value::as_u64)?;
             let message = port_clash(number, name_of(container), wishes)?;
-            Some(Fault::at(format!("{path}.ports[{index}].containerPort"), message))
+            Some(Fault::at(
+                format!("{path}.ports[{index}].containerPort"),
+                message,
+            ))
         })
         .collect()
 }
 
 fn port_clash(number: u64, container: &str, wishes: &Wishes) -> Option<String> {
-    let free = (endpoint::contract::DEFAULT_PORT..=u16::MAX)
-        .find(|port| u64::from(*port) != number && wishes.endpoints.iter().all(|other| other.port != *port));
-    if let Some(endpoint) = wishes.endpoints.iter().find(|endpoint| u64::from(endpoint.port) == number) {
+    let free = (endpoint::contract::DEFAULT_PORT..=u16::MAX).find(|port| {
+        u64::from(*port) != number && wishes.endpoints.iter().all(|other| other.port != *port)
+    });
+    if let Some(endpoint) = wishes
+        .endpoints
+        .iter()
+        .find(|endpoint| u64::from(endpoint.port) == number)
+    {
         let free = free.unwrap_or(endpoint::contract::DEFAULT_PORT);
         return Some(format!(
             "container {container:?} declares port {number}, on which the sidecar would listen for endpoint {:?}: \
@@ -119,7 +138,10 @@ fn port_clash(number: u64, container: &str, wishes: &Wishes) -> Option<String> {
 }
 
 fn listener_on_admin_port(wishes: &Wishes) -> Option<Fault> {
-    let endpoint = wishes.endpoints.iter().find(|endpoint| endpoint.port == wishes.metrics_port)?;
+    let endpoint = wishes
+        .endpoints
+        .iter()
+        .find(|endpoint| endpoint.port == wishes.metrics_port)?;
     let message = format!(
         "endpoint {:?} has port {}, which is the sidecar's admin port: write another port for it, or another {}",
         endpoint.name,

@@ -17,7 +17,9 @@ pub(super) fn add(pod: &Value, found: &[Found], wishes: &Wishes, operations: &mu
         for (index, container) in containers(pod, list).iter().enumerate() {
             // The sidecar goes first, so the pod's own init containers move by one.
             let index = index + usize::from(list == "initContainers");
-            let native_sidecar = container.get("restartPolicy").is_some_and(|policy| policy == "Always");
+            let native_sidecar = container
+                .get("restartPolicy")
+                .is_some_and(|policy| policy == "Always");
             if native_sidecar || sets(container, app_env::HOSTNAME) {
                 continue;
             }

@@ -65,12 +65,16 @@ impl<'a> Operations<'a> {
 
     /// Null is as good as absent to the API server, but not to RFC 6902.
     fn exists(&self, pointer: &str) -> bool {
-        let present = self.object.pointer(pointer).is_some_and(|value| !value.is_null());
+        let present = self
+            .object
+            .pointer(pointer)
+            .is_some_and(|value| !value.is_null());
         present || self.made.contains(pointer)
     }
 
     fn add(&mut self, path: &str, value: Value) {
-        self.values.push(json!({ "op": "add", "path": path, "value": value }));
+        self.values
+            .push(json!({ "op": "add", "path": path, "value": value }));
     }
 }
 

@@ -56,7 +56,10 @@ fn multiplier(suffix: &str) -> Option<Multiplier> {
         "Ei" => binary(6),
         exponent => {
             let digits = exponent.strip_prefix(['e', 'E'])?;
-            let power: i32 = digits.parse().ok().filter(|power: &i32| power.abs() <= 18)?;
+            let power: i32 = digits
+                .parse()
+                .ok()
+                .filter(|power: &i32| power.abs() <= 18)?;
             let factor = 10_u128.pow(power.unsigned_abs());
             match power >= 0 {
                 true => Multiplier::Times(factor),
@@ -82,7 +85,11 @@ mod tests {
             ("1.5Gi", "1536Mi"),
             ("5e-1", "500m"),
         ] {
-            assert_eq!(Quantity::parse(left), Quantity::parse(right), "{left} {right}");
+            assert_eq!(
+                Quantity::parse(left),
+                Quantity::parse(right),
+                "{left} {right}"
+            );
             assert!(Quantity::parse(left).is_some(), "{left}");
         }
         assert!(Quantity::parse("128Mi") > Quantity::parse("128M"));
@@ -90,7 +97,19 @@ mod tests {
 
     #[test]
     fn what_is_no_quantity_is_refused() {
-        for text in ["", "m", ".", "-1", "1 Mi", "1mi", "0", "0m", "1e99", "1.0000000001", "9999999999999999999"] {
+        for text in [
+            "",
+            "m",
+            ".",
+            "-1",
+            "1 Mi",
+            "1mi",
+            "0",
+            "0m",
+            "1e99",
+            "1.0000000001",
+            "9999999999999999999",
+        ] {
             assert_eq!(Quantity::parse(text), None, "{text:?}");
         }
     }

@@ -4,9 +4,9 @@ use endpoint::contract::{Annotation, resources};
 use serde_json::{Map, Value, json};
 
 use super::annotations::{RequestAndLimit, Wishes};
+use super::containers;
 use super::faults::Fault;
 use super::quantity::Quantity;
-use super::containers;
 
 /// What goes into `resources`, and what the person should know.
 #[derive(Debug)]
@@ -48,7 +48,10 @@ pub(super) fn resources(pod: &Value, wishes: &Wishes) -> Result<Resources, Vec<F
         let unused = wishes.cpu != nothing || wishes.memory != nothing;
         let warning = "cpu and memory annotations have no effect: the pod has resources of its own";
         let warnings = unused.then(|| warning.to_owned()).into_iter().collect();
-        return Ok(Resources { value: None, warnings });
+        return Ok(Resources {
+            value: None,
+            warnings,
+        });
     }
     let guaranteed = is_guaranteed(pod);
     let mut faults = Vec::new();
@@ -72,14 +75,18 @@ pub(super) fn resources(pod: &Value, wishes: &Wishes) -> Result<Resources, Vec<F
     if !limits.is_empty() {
         value["limits"] = Value::Object(limits);
     }
-    Ok(Resources { value: Some(value), warnings: Vec::new() })
+    Ok(Resources {
+        value: Some(value),
+        warnings: Vec::new(),
+    })
 }
 
 /// Request and limit are one: either annotation sets both.
 fn guaranteed_values(kind: &Kind, wish: &RequestAndLimit) -> (String, Option<String>) {
     let request = wish.request.as_ref().or(wish.limit.as_ref());
     let limit = wish.limit.as_ref().or(wish.request.as_ref());
-    let or_default = |value: Option<&String>| value.cloned().unwrap_or_else(|| kind.limit.to_owned());
+    let or_default =
+        |value: Option<&String>| value.cloned().unwrap_or_else(|| kind.limit.to_owned());
     (or_default(request), Some(or_default(limit)))
 }
 
@@ -93,14 +100,25 @@ fn burstable_values(
     match (&wish.request, &wish.limit) {
         (Some(request), Some(limit)) => (request.clone(), Some(limit.clone())),
         (None, Some(limit)) => {
-            let request = if larger(kind.request, limit) { limit } else { kind.request };
+            let request = if larger(kind.request, limit) {
+                limit
+            } else {
+                kind.request
+            };
             (request.to_owned(), Some(limit.clone()))
         }
         (Some(request), None) => {
-            let limit = if larger(request, kind.limit) { request } else { kind.limit };
+            let limit = if larger(request, kind.limit) {
+                request
+            } else {
+                kind.limit
+            };
             (request.clone(), limited.then(|| limit.to_owned()))
         }
-        (None, None) => (kind.request.to_owned(), limited.then(|| kind.limit.to_owned())),
+        (None, None) => (
+            kind.request.to_owned(),
+            limited.then(|| kind.limit.to_owned()),
+        ),
     }
 }
 
@@ -142,7 +160,10 @@ fn is_guaranteed(pod: &Value) -> bool {
 
 fn every_app_container_limits(pod: &Value, name: &str) -> bool {
     let all = containers(pod, "containers");
-    !all.is_empty() && all.iter().all(|container| quantity(container, "limits", name).is_some())
+    !all.is_empty()
+        && all
+            .iter()
+            .all(|container| quantity(container, "limits", name).is_some())
 }
 
 /// A quantity of a container; files may have numbers where the API server has strings.

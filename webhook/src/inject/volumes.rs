@@ -12,7 +12,9 @@ use super::annotations::Wishes;
 
 pub(super) fn volumes(wishes: &Wishes, found: &[Found]) -> Vec<Value> {
     let of_endpoints = found.iter().enumerate().flat_map(|(index, found)| {
-        needed(found).into_iter().map(move |mount| volume(mount, index, found, wishes))
+        needed(found)
+            .into_iter()
+            .map(move |mount| volume(mount, index, found, wishes))
     });
     // Not `emptyDir`, which would keep `kubectl drain` from evicting the pod.
     let no_api_token = json!({ "name": NO_API_TOKEN_VOLUME, "downwardAPI": {} });
@@ -21,9 +23,9 @@ pub(super) fn volumes(wishes: &Wishes, found: &[Found]) -> Vec<Value> {
 
 pub(super) fn mounts(found: &[Found]) -> Vec<Value> {
     let of_endpoints = found.iter().enumerate().flat_map(|(index, found)| {
-        needed(found).into_iter().map(move |mount| {
-            mounted(&mount.volume(index), &mount.path(&found.settings.name))
-        })
+        needed(found)
+            .into_iter()
+            .map(move |mount| mounted(&mount.volume(index), &mount.path(&found.settings.name)))
     });
     // Otherwise the API server mounts the pod's API token there, and reviews every pod twice.
     let no_api_token = mounted(NO_API_TOKEN_VOLUME, SERVICE_ACCOUNT_DIR);
@@ -56,7 +58,9 @@ fn volume(mount: Mount, index: usize, found: &Found, wishes: &Wishes) -> Value {
             json!({ "name": name, "configMap": { "name": config_map_name(&settings.name) } })
         }
         Mount::Ca => json!({ "name": name, "configMap": { "name": settings.trusted_ca() } }),
-        Mount::Credentials => json!({ "name": name, "secret": { "secretName": settings.secret() } }),
+        Mount::Credentials => {
+            json!({ "name": name, "secret": { "secretName": settings.secret() } })
+        }
         Mount::Token => json!({
             "name": name,
             "projected": { "sources": [{ "serviceAccountToken": {
