@@ -1,237 +1,295 @@
-//! What a pod gets: the decisions of injection, on the raw object and without IO.
+//! Injection: from a raw pod and the answers about its endpoints to a patch, or to every fault at once.
 //!
-//! The answer is a list of JSON-patch `add` operations, or every fault at once. Nothing is decoded into typed objects,
-//! so fields that we do not know stay as they are. The same pod gives the same operations.
+//! No IO and no clock: the webhook's server and the offline commands run the same function on what they have read. The
+//! same input gives the same bytes, and the output given in again is left as it is.
 
 pub mod annotations;
-pub mod faults;
-mod again;
-mod conflicts;
-mod container;
-mod environment;
-mod operations;
-mod quantity;
-mod resources;
-mod volumes;
+pub mod endpoints;
+pub mod conflicts;
+pub mod resources;
+pub mod container;
+pub mod volumes;
+pub mod environment;
+pub mod again;
+pub mod fault;
+pub mod pod;
+pub mod quantity;
 
-use std::sync::Arc;
-
+use endpoint::Settings;
 use endpoint::contract::{
-    Annotation, InjectedEndpoint, InjectionStatus, LABEL_INJECTED, LABEL_INJECTED_VALUE, prometheus,
+    Annotation, InjectedEndpoint, InjectionStatus, LABEL_INJECTED, LABEL_INJECTED_VALUE, LogLevel,
+    Readiness, admin_path, prometheus,
 };
-use endpoint::{Settings, suggest};
 use serde_json::{Value, json};
 
+use crate::patch::Patch;
 use annotations::{Asked, Wishes};
-use faults::Fault;
-use operations::Operations;
+use container::RunAs;
+use endpoints::Answers;
+use environment::ContainerEnvironment;
+use fault::{Fault, Place};
+use resources::Resources;
+use volumes::Volume;
 
-/// Where endpoints are looked up.
-pub trait Endpoints {
-    /// The resource of this name, of whatever endpoint type.
-    fn find(&self, namespace: &str, name: &str) -> Option<Arc<Value>>;
-    /// Names of all endpoints of a namespace, for suggestions.
-    fn names(&self, namespace: &str) -> Vec<String>;
-}
-
-/// What is the same for every pod.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Image of the sidecar, unless a pod names its own.
+/// What the installation says about every sidecar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installation {
+    /// Image of the sidecar, where a pod names no other.
     pub image: String,
-    /// Version in the status annotation.
+    /// Version of the webhook.
     pub version: String,
 }
 
-/// What becomes of a pod.
+/// A pod, or a pod template, to decide on.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The raw object.
+    pub pod: &'a Value,
+    /// Its namespace: a pod that a controller makes may not say it.
+    pub namespace: &'a str,
+    /// What was found for the endpoints that it names.
+    pub answers: &'a Answers,
+}
+
+/// What was decided.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// What is to be done.
+    pub outcome: Outcome,
+    /// What the client is told beside it.
+    pub warnings: Vec<String>,
+}
+
+/// What is to be done with a pod.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// It has no annotation of ours, or opts out.
-    Untouched,
-    /// It is injected by these operations.
+    /// Nothing: it has no annotation of ours.
+    NotAnnotated,
+    /// Nothing: it says `inject: "false"`.
+    OptedOut,
+    /// The sidecar is added.
     Injected {
-        /// JSON-patch operations (RFC 6902), `add` only.
-        operations: Vec<Value>,
-        /// For the person who applies it.
-        warnings: Vec<String>,
+        /// What is added, and why.
+        plan: Box<Plan>,
+        /// How.
+        patch: Patch,
     },
-    /// It was injected before: nothing is added or moved.
+    /// Nothing: the sidecar is there already.
     Again {
-        /// For the person who applies it.
-        warnings: Vec<String>,
+        /// What would be added.
+        plan: Box<Plan>,
     },
-    /// It cannot be injected.
+    /// It is refused.
     Denied(Vec<Fault>),
 }
 
-/// An endpoint that the pod asks for, found and checked.
-pub(crate) struct Found {
-    pub(crate) settings: Settings,
-    pub(crate) port: u16,
+/// Everything that is added to a pod.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The endpoints in the order of the annotation.
+    pub listeners: Vec<Listener>,
+    /// Image of the sidecar.
+    pub image: String,
+    /// Port of the admin server.
+    pub admin_port: u16,
+    /// What makes the sidecar unready.
+    pub readiness: Readiness,
+    /// Log level.
+    pub log_level: LogLevel,
+    /// The uid.
+    pub run_as: RunAs,
+    /// CPU and memory.
+    pub resources: Resources,
+    /// Volumes and their mounts.
+    pub volumes: Vec<Volume>,
+    /// Environment of the app's containers.
+    pub environments: Vec<ContainerEnvironment>,
+    /// Whether the pod gets annotations by which Prometheus finds the sidecar.
+    pub scraped: bool,
+    /// The value of the annotation `status`.
+    pub status: InjectionStatus,
 }
 
-/// Decides about one pod; `pod` is the object as the API server, or a file, has it.
-pub fn inject(
-    pod: &Value,
-    namespace: &str,
-    endpoints: &dyn Endpoints,
-    options: &Options,
-) -> Outcome {
-    let annotations = pod.pointer("/metadata/annotations");
-    let wishes = match annotations::read(annotations) {
-        Ok(Asked::Nothing | Asked::OptedOut) => return Outcome::Untouched,
-        Ok(Asked::Injection(wishes)) => wishes,
-        Err(faults) => return Outcome::Denied(faults),
-    };
-    let (found, mut faults) = find_all(&wishes, namespace, endpoints);
-    faults.extend(conflicts::unusable(pod));
-    let injected = again::injected(pod);
-    match &injected {
-        Some(status) => faults.extend(again::changed(pod, status, &wishes, &found)),
-        None => faults.extend(conflicts::conflicts(pod, &wishes)),
-    }
-    let resources = resources::resources(pod, &wishes);
-    let resources = match (resources, injected) {
-        (_, Some(status)) if faults.is_empty() => {
-            let warnings = again::warnings(&status, &wishes, &found);
-            return Outcome::Again { warnings };
-        }
-        (Ok(resources), _) if faults.is_empty() => resources,
-        (Ok(_), _) => return Outcome::Denied(faults),
-        (Err(more), _) => {
-            faults.extend(more);
-            return Outcome::Denied(faults);
-        }
-    };
-    let mut operations = Operations::new(pod);
-    let container = container::container(pod, &wishes, &found, resources.value, options);
-    operations.prepend("/spec/initContainers", container);
-    for volume in volumes::volumes(&wishes, &found) {
-        operations.append("/spec/volumes", volume);
-    }
-    environment::add(pod, &found, &wishes, &mut operations);
-    add_metadata(pod, &wishes, &found, options, &mut operations);
-    let mut warnings = resources.warnings;
-    warnings.extend(wishes.warnings());
-    Outcome::Injected {
-        operations: operations.into_values(),
-        warnings,
-    }
+/// A listener of the sidecar and its endpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listener {
+    /// Name of the endpoint.
+    pub name: String,
+    /// Port on localhost.
+    pub port: u16,
+    /// The endpoint's settings.
+    pub settings: Settings,
+    /// Hash of what needs a restart when it changes.
+    pub hash: String,
 }
 
-/// Looks up every endpoint; each that is missing or broken is a fault.
-fn find_all(
+/// Decides on a pod.
+pub fn inject(subject: Subject<'_>, installation: &Installation) -> Decision {
+    let (asked, faults) = annotations::read(subject.pod);
+    let (outcome, warnings) = match asked {
+        Asked::Nothing => (Outcome::NotAnnotated, Vec::new()),
+        Asked::OptedOut => (Outcome::OptedOut, Vec::new()),
+        Asked::Sidecar(wishes) => sidecar(subject, &wishes, faults, installation),
+    };
+    Decision { outcome, warnings }
+}
+
+fn sidecar(
+    subject: Subject<'_>,
     wishes: &Wishes,
-    namespace: &str,
-    endpoints: &dyn Endpoints,
-) -> (Vec<Found>, Vec<Fault>) {
-    let mut found = Vec::new();
-    let mut faults = Vec::new();
-    for wanted in &wishes.endpoints {
-        match find(&wanted.name, namespace, endpoints) {
-            Ok(settings) => found.push(Found {
-                settings,
-                port: wanted.port,
-            }),
-            Err(message) => faults.push(Fault::of(Annotation::Endpoint, message)),
-        }
+    mut faults: Vec<Fault>,
+    installation: &Installation,
+) -> (Outcome, Vec<String>) {
+    let pod = subject.pod;
+    let before = again::status(pod);
+    if !ports_unknown(&faults) {
+        faults.extend(conflicts::ports(pod, wishes));
     }
-    (found, faults)
+    let mut warnings = annotations::warnings(wishes);
+    let plan = plan(subject, wishes, &mut faults, installation);
+    faults.extend(conflicts::unsupported(pod));
+    faults.extend(conflicts::names(pod, before.is_some()));
+    if let Some(before) = &before {
+        let found = again::compare(pod, wishes, before, plan.as_ref());
+        faults.extend(found.faults);
+        warnings.extend(found.warnings);
+    }
+    match plan {
+        Some(plan) if faults.is_empty() => {
+            let plan = Box::new(plan);
+            if before.is_some() {
+                return (Outcome::Again { plan }, warnings);
+            }
+            warnings.extend(plan.resources.warnings());
+            let patch = patch(pod, &plan);
+            (Outcome::Injected { plan, patch }, warnings)
+        }
+        _ => (Outcome::Denied(faults), warnings),
+    }
 }
 
-fn find(name: &str, namespace: &str, endpoints: &dyn Endpoints) -> Result<Settings, String> {
-    let Some(resource) = endpoints.find(namespace, name) else {
-        return Err(unknown(name, namespace, &endpoints.names(namespace)));
+/// Whether the annotations that give ports could not be read: their defaults would be blamed for nothing.
+fn ports_unknown(faults: &[Fault]) -> bool {
+    let gives_ports = |fault: &&Fault| {
+        let keys = [Annotation::Endpoint, Annotation::MetricsPort].map(Annotation::key);
+        matches!(&fault.place, Place::Annotation(key) if keys.contains(&key.as_str()))
     };
-    let endpoint_type = resource
-        .pointer("/spec/endpointType")
-        .and_then(Value::as_str);
-    if endpoint_type.is_some_and(|endpoint_type| !endpoint_type.eq_ignore_ascii_case("Mqtt")) {
-        let endpoint_type = endpoint_type.unwrap_or_default();
-        return Err(format!(
-            "DataflowEndpoint {name:?} in namespace {namespace:?} has endpointType {endpoint_type}: \
-             name an endpoint with endpointType Mqtt"
-        ));
-    }
-    Settings::parse(&resource).map(|(settings, _)| settings).map_err(|violations| {
-        let violations: Vec<String> = violations.iter().map(ToString::to_string).collect();
-        format!(
-            "DataflowEndpoint {name:?} in namespace {namespace:?} breaks a rule; mend it first: {}",
-            violations.join("; ")
-        )
+    faults.iter().any(|fault| gives_ports(&fault))
+}
+
+fn plan(
+    subject: Subject<'_>,
+    wishes: &Wishes,
+    faults: &mut Vec<Fault>,
+    installation: &Installation,
+) -> Option<Plan> {
+    let pod = subject.pod;
+    let listeners = listeners(subject, wishes, faults);
+    let resources = resources::decide(pod, &wishes.resources)
+        .map_err(|found| faults.extend(found))
+        .ok()?;
+    let listeners = listeners?;
+    let port = listeners.first()?.port;
+    let environments = if wishes.app_env {
+        environment::environments(pod, port)
+    } else {
+        Vec::new()
+    };
+    Some(Plan {
+        image: wishes
+            .image
+            .clone()
+            .unwrap_or_else(|| installation.image.clone()),
+        admin_port: wishes.admin_port,
+        readiness: wishes.readiness,
+        log_level: wishes.log_level,
+        run_as: RunAs::decide(pod),
+        resources,
+        volumes: volumes::volumes(&listeners, wishes.token_expiration_seconds),
+        environments,
+        scraped: !has_prometheus(pod),
+        status: status(&listeners, &installation.version),
+        listeners,
     })
 }
 
-/// Why an endpoint was not found, with the nearest names.
-pub fn unknown(name: &str, namespace: &str, known: &[String]) -> String {
-    const NAMED_MAX: usize = 5;
-    let names = known.iter().map(String::as_str);
-    let near = suggest::nearest_all(name, names, 3);
-    let help = match (near.as_slice(), known) {
-        ([], []) => "the namespace has none: create it, or correct the namespace".to_owned(),
-        ([], known) => {
-            let named: Vec<&str> = known.iter().take(NAMED_MAX).map(String::as_str).collect();
-            let rest = match known.len().saturating_sub(NAMED_MAX) {
-                0 => String::new(),
-                rest => format!(" and {rest} more"),
-            };
-            format!(
-                "create it, or write one that is there: {}{rest}",
-                named.join(", ")
-            )
+fn listeners(
+    subject: Subject<'_>,
+    wishes: &Wishes,
+    faults: &mut Vec<Fault>,
+) -> Option<Vec<Listener>> {
+    let mut listeners = Vec::new();
+    for endpoint in &wishes.endpoints {
+        match endpoints::settings(endpoint, subject.namespace, subject.answers) {
+            Ok(settings) => listeners.push(Listener {
+                name: endpoint.name.clone(),
+                port: endpoint.port,
+                hash: settings.mounts_hash(wishes.token_expiration_seconds),
+                settings: settings.clone(),
+            }),
+            Err(fault) => faults.push(fault),
         }
-        (near, _) => format!("did you mean {}?", near.join(" or ")),
-    };
-    format!("no DataflowEndpoint {name:?} in namespace {namespace:?}: {help}")
+    }
+    (listeners.len() == wishes.endpoints.len()).then_some(listeners)
 }
 
-fn add_metadata(
-    pod: &Value,
-    wishes: &Wishes,
-    found: &[Found],
-    options: &Options,
-    operations: &mut Operations,
-) {
-    let label = Value::from(LABEL_INJECTED_VALUE);
-    operations.set("/metadata/labels", LABEL_INJECTED, label);
-    let status = InjectionStatus {
-        version: options.version.clone(),
-        endpoints: found
+fn status(listeners: &[Listener], version: &str) -> InjectionStatus {
+    InjectionStatus {
+        version: version.to_owned(),
+        endpoints: listeners
             .iter()
-            .map(|found| InjectedEndpoint {
-                name: found.settings.name.clone(),
-                port: found.port,
-                hash: found.settings.mounts_hash(wishes.token_expiration_seconds),
+            .map(|listener| InjectedEndpoint {
+                name: listener.name.clone(),
+                port: listener.port,
+                hash: listener.hash.clone(),
             })
             .collect(),
-    };
-    let key = Annotation::Status.key();
-    operations.set("/metadata/annotations", key, status.to_annotation().into());
-    let annotations = pod.pointer("/metadata/annotations");
-    let has_own =
-        |key: &&str| annotations.is_some_and(|annotations| annotations.get(*key).is_some());
-    if !prometheus::ALL.iter().any(|key| has_own(key)) {
-        for (key, value) in [
-            (prometheus::SCRAPE, "true".to_owned()),
-            (prometheus::PORT, wishes.metrics_port.to_string()),
-            (
-                prometheus::PATH,
-                endpoint::contract::admin_path::METRICS.to_owned(),
-            ),
-        ] {
-            operations.set("/metadata/annotations", key, json!(value));
-        }
     }
 }
 
-/// App containers, or init containers; empty where there are none.
-pub(crate) fn containers<'a>(pod: &'a Value, list: &str) -> &'a [Value] {
-    pod.pointer(&format!("/spec/{list}"))
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
+fn has_prometheus(pod: &Value) -> bool {
+    let annotations = pod.pointer("/metadata/annotations");
+    prometheus::ALL
+        .iter()
+        .any(|key| annotations.is_some_and(|annotations| annotations.get(key).is_some()))
 }
 
-/// A container's name, for messages.
-pub(crate) fn name_of(container: &Value) -> &str {
-    container.get("name").and_then(Value::as_str).unwrap_or("")
+fn patch(pod: &Value, plan: &Plan) -> Patch {
+    let mut patch = Patch::default();
+    patch.add_fields(
+        pod,
+        &["metadata", "labels"],
+        vec![(LABEL_INJECTED, json!(LABEL_INJECTED_VALUE))],
+    );
+    let mut annotations = vec![(Annotation::Status.key(), json!(plan.status.to_annotation()))];
+    if plan.scraped {
+        annotations.push((prometheus::SCRAPE, json!("true")));
+        annotations.push((prometheus::PORT, json!(plan.admin_port.to_string())));
+        annotations.push((prometheus::PATH, json!(admin_path::METRICS)));
+    }
+    patch.add_fields(pod, &["metadata", "annotations"], annotations);
+    for environment in &plan.environments {
+        let index = environment.index.to_string();
+        patch.prepend(
+            pod,
+            &["spec", environment.list, &index, "env"],
+            environment.variables.clone(),
+        );
+    }
+    let volumes = plan
+        .volumes
+        .iter()
+        .map(|volume| volume.value.clone())
+        .collect();
+    patch.append(pod, &["spec", "volumes"], volumes);
+    // Last, because it moves every other init container.
+    patch.prepend(
+        pod,
+        &["spec", "initContainers"],
+        vec![container::container(plan)],
+    );
+    patch
 }
+
+#[cfg(test)]
+mod tests;

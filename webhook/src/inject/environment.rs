@@ -1,68 +1,214 @@
-//! The environment by which apps on the Azure IoT Operations SDKs find the sidecar.
+//! The environment of the app's containers, by which apps on the Azure IoT Operations SDKs find the sidecar unchanged.
 
 use endpoint::contract::app_env;
 use serde_json::{Value, json};
 
-use super::annotations::Wishes;
-use super::operations::Operations;
-use super::{Found, containers, name_of};
+use super::pod::{containers, init_containers, is_native_sidecar, list, text};
 
-/// Puts our variables before the container's own, so that `$(...)` can refer to them.
-pub(super) fn add(pod: &Value, found: &[Found], wishes: &Wishes, operations: &mut Operations) {
-    let Some(first) = found.first().filter(|_| wishes.app_env) else {
-        return;
-    };
-    let several = containers(pod, "containers").len() > 1;
-    for list in ["initContainers", "containers"] {
-        for (index, container) in containers(pod, list).iter().enumerate() {
-            // The sidecar goes first, so the pod's own init containers move by one.
-            let index = index + usize::from(list == "initContainers");
-            let native_sidecar = container
-                .get("restartPolicy")
-                .is_some_and(|policy| policy == "Always");
-            if native_sidecar || sets(container, app_env::HOSTNAME) {
-                continue;
-            }
-            let path = format!("/spec/{list}/{index}/env");
-            let variables = variables(container, first.port, several);
-            let has_env = container.get("env").is_some_and(|env| !env.is_null());
-            if has_env {
-                for variable in variables.into_iter().rev() {
-                    operations.put_first(&path, variable);
-                }
-            } else {
-                operations.put(&path, Value::Array(variables));
-            }
-        }
-    }
+/// Variables for one container.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContainerEnvironment {
+    /// The list it stands in.
+    pub list: &'static str,
+    /// Where it stands there.
+    pub index: usize,
+    /// Its name.
+    pub container: String,
+    /// What is put before its own variables.
+    pub variables: Vec<Value>,
+    /// Why it gets nothing, or not everything.
+    pub note: Option<String>,
 }
 
-/// Those of our variables that the container does not set.
-fn variables(container: &Value, port: u16, several: bool) -> Vec<Value> {
-    let pod_name = json!({ "fieldRef": { "fieldPath": "metadata.name" } });
-    let client_id = match several {
-        false => json!({ "name": app_env::CLIENT_ID, "valueFrom": pod_name }),
-        true => {
-            let value = format!("$({})-{}", app_env::POD, name_of(container));
-            json!({ "name": app_env::CLIENT_ID, "value": value })
-        }
-    };
-    let pod = json!({ "name": app_env::POD, "valueFrom": pod_name });
-    let plain = |name: &str, value: &str| json!({ "name": name, "value": value });
-    several
-        .then_some(pod)
-        .into_iter()
-        .chain([
-            plain(app_env::HOSTNAME, app_env::HOSTNAME_VALUE),
-            plain(app_env::TCP_PORT, &port.to_string()),
-            plain(app_env::USE_TLS, app_env::USE_TLS_VALUE),
-            client_id,
-        ])
-        .filter(|variable| !sets(container, name_of(variable)))
+/// The variables of every app container and ordinary init container. Another native sidecar is no app.
+pub fn environments(pod: &Value, port: u16) -> Vec<ContainerEnvironment> {
+    let several = containers(pod).count() > 1;
+    let apps = list(pod, "containers")
+        .enumerate()
+        .map(|(index, app)| ("containers", index, app));
+    let inits = init_containers(pod)
+        .enumerate()
+        .filter(|(_, container)| !is_native_sidecar(container))
+        .map(|(index, container)| ("initContainers", index, container));
+    apps.chain(inits)
+        .map(|(list, index, container)| {
+            let (variables, note) = environment(container, port, several);
+            ContainerEnvironment {
+                list,
+                index,
+                container: text(container, "name").to_owned(),
+                variables,
+                note,
+            }
+        })
         .collect()
 }
 
-fn sets(container: &Value, name: &str) -> bool {
-    let env = container.get("env").and_then(Value::as_array);
-    env.is_some_and(|env| env.iter().any(|variable| name_of(variable) == name))
+fn environment(container: &Value, port: u16, several: bool) -> (Vec<Value>, Option<String>) {
+    let own: Vec<&str> = container
+        .get("env")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .map(|variable| text(variable, "name"))
+        .collect();
+    if own.contains(&app_env::HOSTNAME) {
+        return (
+            Vec::new(),
+            Some(format!("sets {} itself", app_env::HOSTNAME)),
+        );
+    }
+    let mut variables = ours(text(container, "name"), port, several);
+    // The client id refers to the pod's name: without that variable of ours it would say something else.
+    if own.contains(&app_env::POD) {
+        variables.retain(|variable| !refers_to_pod(variable));
+    }
+    let count = variables.len();
+    variables.retain(|variable| !own.contains(&text(variable, "name")));
+    let kept: Vec<&str> = app_env::ALL
+        .into_iter()
+        .filter(|name| own.contains(name))
+        .collect();
+    let note = (variables.len() < count).then(|| format!("keeps its own {}", kept.join(", ")));
+    (variables, note)
+}
+
+fn ours(container: &str, port: u16, several: bool) -> Vec<Value> {
+    let pod_name = json!({ "fieldRef": { "fieldPath": "metadata.name" } });
+    let mut variables = vec![
+        json!({ "name": app_env::HOSTNAME, "value": app_env::HOSTNAME_VALUE }),
+        json!({ "name": app_env::TCP_PORT, "value": port.to_string() }),
+        json!({ "name": app_env::USE_TLS, "value": app_env::USE_TLS_VALUE }),
+    ];
+    if several {
+        // Two clients of one id would take the broker session from each other.
+        variables.insert(0, json!({ "name": app_env::POD, "valueFrom": pod_name }));
+        variables.push(json!({ "name": app_env::CLIENT_ID, "value": format!("$({})-{container}", app_env::POD) }));
+    } else {
+        variables.push(json!({ "name": app_env::CLIENT_ID, "valueFrom": pod_name }));
+    }
+    variables
+}
+
+fn refers_to_pod(variable: &Value) -> bool {
+    text(variable, "name") == app_env::CLIENT_ID && variable.get("value").is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ContainerEnvironment, environments};
+    use serde_json::{Value, json};
+
+    fn names(environment: &ContainerEnvironment) -> Vec<&str> {
+        environment
+            .variables
+            .iter()
+            .filter_map(|variable| variable["name"].as_str())
+            .collect()
+    }
+
+    fn pod(containers: Value, init_containers: Value) -> Value {
+        json!({"spec": {"containers": containers, "initContainers": init_containers}})
+    }
+
+    #[test]
+    fn one_app_container_has_the_pods_name_as_client_id() {
+        let found = environments(&pod(json!([{"name": "app"}]), Value::Null), 1999);
+        assert_eq!(
+            found[0].variables,
+            [
+                json!({"name": "AIO_BROKER_HOSTNAME", "value": "localhost"}),
+                json!({"name": "AIO_BROKER_TCP_PORT", "value": "1999"}),
+                json!({"name": "AIO_MQTT_USE_TLS", "value": "false"}),
+                json!({"name": "AIO_MQTT_CLIENT_ID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}),
+            ]
+        );
+    }
+
+    #[test]
+    fn several_app_containers_have_client_ids_of_their_own() {
+        let found = environments(
+            &pod(
+                json!([{"name": "a"}, {"name": "b"}]),
+                json!([{"name": "i"}]),
+            ),
+            1883,
+        );
+        let ids: Vec<&Value> = found
+            .iter()
+            .map(|environment| &environment.variables[4]["value"])
+            .collect();
+        assert_eq!(
+            ids,
+            [
+                "$(DATAFLOW_SIDECAR_POD)-a",
+                "$(DATAFLOW_SIDECAR_POD)-b",
+                "$(DATAFLOW_SIDECAR_POD)-i"
+            ]
+        );
+        assert_eq!(found[0].variables[0]["name"], "DATAFLOW_SIDECAR_POD");
+        assert_eq!((found[2].list, found[2].index), ("initContainers", 0));
+    }
+
+    #[test]
+    fn another_native_sidecar_gets_nothing() {
+        let found = environments(
+            &pod(
+                json!([{"name": "a"}]),
+                json!([{"name": "proxy", "restartPolicy": "Always"}, {"name": "i"}]),
+            ),
+            1883,
+        );
+        let containers: Vec<&str> = found
+            .iter()
+            .map(|environment| environment.container.as_str())
+            .collect();
+        assert_eq!(containers, ["a", "i"]);
+        assert_eq!(found[1].index, 1);
+    }
+
+    #[test]
+    fn what_a_container_sets_itself_is_not_overridden() {
+        let env = |name: &str| json!([{"name": "a", "env": [{"name": name, "value": "own"}]}, {"name": "b"}]);
+        for (name, wanted) in [
+            ("AIO_BROKER_HOSTNAME", &[][..]),
+            (
+                "AIO_BROKER_TCP_PORT",
+                &[
+                    "DATAFLOW_SIDECAR_POD",
+                    "AIO_BROKER_HOSTNAME",
+                    "AIO_MQTT_USE_TLS",
+                    "AIO_MQTT_CLIENT_ID",
+                ],
+            ),
+            (
+                "AIO_MQTT_CLIENT_ID",
+                &[
+                    "DATAFLOW_SIDECAR_POD",
+                    "AIO_BROKER_HOSTNAME",
+                    "AIO_BROKER_TCP_PORT",
+                    "AIO_MQTT_USE_TLS",
+                ],
+            ),
+            (
+                "DATAFLOW_SIDECAR_POD",
+                &[
+                    "AIO_BROKER_HOSTNAME",
+                    "AIO_BROKER_TCP_PORT",
+                    "AIO_MQTT_USE_TLS",
+                ],
+            ),
+        ] {
+            let found = environments(&pod(env(name), Value::Null), 1883);
+            assert_eq!(names(&found[0]), wanted, "{name}");
+            assert!(
+                found[0]
+                    .note
+                    .as_ref()
+                    .is_some_and(|note| note.contains(name)),
+                "{name}"
+            );
+            assert_eq!(found[1].variables.len(), 5);
+        }
+    }
 }

@@ -1,23 +1,96 @@
-//! Requests and limits of the sidecar, so that the pod keeps its class and passes its quotas.
+//! CPU and memory of the sidecar: what the annotations say, and else what keeps the pod in the class it has.
 
-use endpoint::contract::{Annotation, resources};
+use endpoint::contract::{Annotation, resources as defaults};
 use serde_json::{Map, Value, json};
 
-use super::annotations::{RequestAndLimit, Wishes};
-use super::containers;
-use super::faults::Fault;
+use super::annotations::ResourceWishes;
+use super::fault::{Fault, FaultKind};
+use super::pod::{containers, init_containers};
 use super::quantity::Quantity;
 
-/// What goes into `resources`, and what the person should know.
-#[derive(Debug)]
-pub(super) struct Resources {
-    /// `None` where the pod has resources of its own.
-    pub(super) value: Option<Value>,
-    pub(super) warnings: Vec<String>,
+/// What the sidecar gets, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resources {
+    /// CPU.
+    pub cpu: Amount,
+    /// Memory.
+    pub memory: Amount,
+    /// What the pod is like.
+    pub class: Class,
 }
 
-/// One resource with its defaults and annotations.
-struct Kind {
+/// Request and limit of one resource, as quantities.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// The request.
+    pub request: Option<String>,
+    /// The limit.
+    pub limit: Option<String>,
+}
+
+/// What decides over the defaults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// The pod has resources of its own, which its containers share.
+    PodLevel,
+    /// Every container has limits equal to its requests.
+    Guaranteed,
+    /// Anything else.
+    Other,
+}
+
+/// Decides on requests and limits.
+///
+/// # Errors
+/// A request above its limit.
+pub fn decide(pod: &Value, wishes: &ResourceWishes) -> Result<Resources, Vec<Fault>> {
+    let class = class(pod);
+    let mut faults = Vec::new();
+    let mut amount = |resource: &Resource, request: &Option<Quantity>, limit: &Option<Quantity>| {
+        faults.extend(resource.inverted(request.as_ref(), limit.as_ref()));
+        resource.amount(pod, class, request.as_ref(), limit.as_ref())
+    };
+    let cpu = amount(&CPU, &wishes.cpu_request, &wishes.cpu_limit);
+    let memory = amount(&MEMORY, &wishes.memory_request, &wishes.memory_limit);
+    if faults.is_empty() {
+        Ok(Resources { cpu, memory, class })
+    } else {
+        Err(faults)
+    }
+}
+
+impl Resources {
+    /// The container's `resources`; `None` where there are none.
+    pub fn to_value(&self) -> Option<Value> {
+        let mut resources = Map::new();
+        for (key, cpu, memory) in [
+            ("limits", &self.cpu.limit, &self.memory.limit),
+            ("requests", &self.cpu.request, &self.memory.request),
+        ] {
+            let amounts: Map<String, Value> = [("cpu", cpu), ("memory", memory)]
+                .into_iter()
+                .filter_map(|(name, amount)| Some((name.to_owned(), json!(amount.as_ref()?))))
+                .collect();
+            if !amounts.is_empty() {
+                resources.insert(key.to_owned(), Value::Object(amounts));
+            }
+        }
+        (!resources.is_empty()).then_some(Value::Object(resources))
+    }
+
+    /// What the annotations do to the pod that its owner may not expect.
+    pub fn warnings(&self) -> Vec<String> {
+        let differ = |amount: &Amount| amount.request != amount.limit;
+        if self.class == Class::Guaranteed && (differ(&self.cpu) || differ(&self.memory)) {
+            return vec![
+                "the sidecar's request and limit differ: the pod loses QoS class Guaranteed; write them equal".to_owned(),
+            ];
+        }
+        Vec::new()
+    }
+}
+
+struct Resource {
     name: &'static str,
     request: &'static str,
     limit: &'static str,
@@ -25,152 +98,132 @@ struct Kind {
     limit_key: Annotation,
 }
 
-const CPU: Kind = Kind {
+const CPU: Resource = Resource {
     name: "cpu",
-    request: resources::CPU_REQUEST,
-    limit: resources::CPU_LIMIT,
+    request: defaults::CPU_REQUEST,
+    limit: defaults::CPU_LIMIT,
     request_key: Annotation::CpuRequest,
     limit_key: Annotation::CpuLimit,
 };
-const MEMORY: Kind = Kind {
+
+const MEMORY: Resource = Resource {
     name: "memory",
-    request: resources::MEMORY_REQUEST,
-    limit: resources::MEMORY_LIMIT,
+    request: defaults::MEMORY_REQUEST,
+    limit: defaults::MEMORY_LIMIT,
     request_key: Annotation::MemoryRequest,
     limit_key: Annotation::MemoryLimit,
 };
 
-pub(super) fn resources(pod: &Value, wishes: &Wishes) -> Result<Resources, Vec<Fault>> {
-    let of_pod = pod.pointer("/spec/resources").and_then(Value::as_object);
-    if of_pod.is_some_and(|resources| !resources.is_empty()) {
-        // Requests of containers would be counted against the pod's own, which may be full.
-        let nothing = RequestAndLimit::default();
-        let unused = wishes.cpu != nothing || wishes.memory != nothing;
-        let warning = "cpu and memory annotations have no effect: the pod has resources of its own";
-        let warnings = unused.then(|| warning.to_owned()).into_iter().collect();
-        return Ok(Resources {
-            value: None,
-            warnings,
-        });
-    }
-    let guaranteed = is_guaranteed(pod);
-    let mut faults = Vec::new();
-    let (mut requests, mut limits) = (Map::new(), Map::new());
-    for (kind, wish) in [(CPU, &wishes.cpu), (MEMORY, &wishes.memory)] {
-        let limited = every_app_container_limits(pod, kind.name);
-        let (request, limit) = match guaranteed {
-            true => guaranteed_values(&kind, wish),
-            false => burstable_values(&kind, wish, limited),
-        };
-        faults.extend(check(&kind, &request, limit.as_deref(), guaranteed));
-        requests.insert(kind.name.to_owned(), request.into());
-        if let Some(limit) = limit {
-            limits.insert(kind.name.to_owned(), limit.into());
+impl Resource {
+    fn amount(
+        &self,
+        pod: &Value,
+        class: Class,
+        request: Option<&Quantity>,
+        limit: Option<&Quantity>,
+    ) -> Amount {
+        let text = |quantity: &Quantity| quantity.text.clone();
+        match (class, request, limit) {
+            (Class::PodLevel, None, None) => Amount::default(),
+            (_, Some(request), Some(limit)) => Amount {
+                request: Some(text(request)),
+                limit: Some(text(limit)),
+            },
+            (Class::Guaranteed, one, other) => {
+                let both = one.or(other).map_or_else(|| self.limit.to_owned(), text);
+                Amount {
+                    request: Some(both.clone()),
+                    limit: Some(both),
+                }
+            }
+            (_, None, Some(limit)) => Amount {
+                request: Some(self.request_below(limit)),
+                limit: Some(text(limit)),
+            },
+            (Class::PodLevel, Some(request), None) => Amount {
+                request: Some(text(request)),
+                limit: None,
+            },
+            (Class::Other, request, None) => Amount {
+                request: Some(request.map_or_else(|| self.request.to_owned(), text)),
+                // A quota on limits demands one of every container, and then the app has one too.
+                limit: self
+                    .every_app_has_limit(pod)
+                    .then(|| self.limit_above(request)),
+            },
         }
     }
-    if !faults.is_empty() {
-        return Err(faults);
-    }
-    let mut value = json!({ "requests": requests });
-    if !limits.is_empty() {
-        value["limits"] = Value::Object(limits);
-    }
-    Ok(Resources {
-        value: Some(value),
-        warnings: Vec::new(),
-    })
-}
 
-/// Request and limit are one: either annotation sets both.
-fn guaranteed_values(kind: &Kind, wish: &RequestAndLimit) -> (String, Option<String>) {
-    let request = wish.request.as_ref().or(wish.limit.as_ref());
-    let limit = wish.limit.as_ref().or(wish.request.as_ref());
-    let or_default =
-        |value: Option<&String>| value.cloned().unwrap_or_else(|| kind.limit.to_owned());
-    (or_default(request), Some(or_default(limit)))
-}
-
-/// A limit only where the app has one too, or the annotation asks for it.
-fn burstable_values(
-    kind: &Kind,
-    wish: &RequestAndLimit,
-    limited: bool,
-) -> (String, Option<String>) {
-    let larger = |left: &str, right: &str| Quantity::parse(left) > Quantity::parse(right);
-    match (&wish.request, &wish.limit) {
-        (Some(request), Some(limit)) => (request.clone(), Some(limit.clone())),
-        (None, Some(limit)) => {
-            let request = if larger(kind.request, limit) {
-                limit
-            } else {
-                kind.request
-            };
-            (request.to_owned(), Some(limit.clone()))
+    fn request_below(&self, limit: &Quantity) -> String {
+        match Quantity::parse(self.request) {
+            Some(request) if request.exceeds(limit) => limit.text.clone(),
+            _ => self.request.to_owned(),
         }
-        (Some(request), None) => {
-            let limit = if larger(request, kind.limit) {
-                request
-            } else {
-                kind.limit
-            };
-            (request.clone(), limited.then(|| limit.to_owned()))
+    }
+
+    fn limit_above(&self, request: Option<&Quantity>) -> String {
+        match (Quantity::parse(self.limit), request) {
+            (Some(limit), Some(request)) if request.exceeds(&limit) => request.text.clone(),
+            _ => self.limit.to_owned(),
         }
-        (None, None) => (
-            kind.request.to_owned(),
-            limited.then(|| kind.limit.to_owned()),
-        ),
+    }
+
+    fn every_app_has_limit(&self, pod: &Value) -> bool {
+        let mut apps = containers(pod).peekable();
+        apps.peek().is_some()
+            && apps.all(|app| {
+                amount_of(app, "limits", self.name).is_some_and(|limit| limit.is_positive())
+            })
+    }
+
+    fn inverted(&self, request: Option<&Quantity>, limit: Option<&Quantity>) -> Option<Fault> {
+        let (request, limit) = (request?, limit?);
+        request.exceeds(limit).then(|| {
+            let message = format!(
+                "{:?} is more than the limit {:?} of {}: write at most the limit, or a higher limit",
+                request.text, limit.text, self.limit_key
+            );
+            Fault::annotation(self.request_key, FaultKind::BadAnnotation, message)
+        })
     }
 }
 
-fn check(kind: &Kind, request: &str, limit: Option<&str>, guaranteed: bool) -> Option<Fault> {
-    let limit = limit?;
-    let (wanted, allowed) = (Quantity::parse(request), Quantity::parse(limit));
-    if wanted > allowed {
-        let message = format!(
-            "{request} is above {} {limit}: write a request of at most {limit}, or raise the limit",
-            kind.limit_key.key()
-        );
-        return Some(Fault::of(kind.request_key, message));
+fn class(pod: &Value) -> Class {
+    let own = pod.pointer("/spec/resources").and_then(Value::as_object);
+    if own.is_some_and(|own| !own.is_empty()) {
+        Class::PodLevel
+    } else if is_guaranteed(pod) {
+        Class::Guaranteed
+    } else {
+        Class::Other
     }
-    if guaranteed && wanted != allowed {
-        let message = format!(
-            "{request} differs from {} {limit}, and the pod would no longer be Guaranteed: write one of the two, which sets both",
-            kind.limit_key.key()
-        );
-        return Some(Fault::of(kind.request_key, message));
-    }
-    None
 }
 
-/// Whether Kubernetes would class the pod Guaranteed without us: every container has cpu and memory limits that equal
-/// its requests; requests that are not written count as the limits.
+/// Whether Kubernetes would class the pod Guaranteed: an unwritten request is the limit.
 fn is_guaranteed(pod: &Value) -> bool {
-    let all = ["containers", "initContainers"].map(|list| containers(pod, list));
-    let equal = |container: &Value, name: &str| {
-        let limit = quantity(container, "limits", name);
-        let request = quantity(container, "requests", name);
-        limit.is_some() && (request.is_none() || request == limit)
-    };
-    !all[0].is_empty()
-        && all
-            .into_iter()
-            .flatten()
-            .all(|container| equal(container, CPU.name) && equal(container, MEMORY.name))
+    let mut all = containers(pod).chain(init_containers(pod)).peekable();
+    all.peek().is_some()
+        && all.all(|container| {
+            [CPU.name, MEMORY.name].into_iter().all(|resource| {
+                let Some(limit) = amount_of(container, "limits", resource) else {
+                    return false;
+                };
+                let written = container.pointer(&format!("/resources/requests/{resource}"));
+                let request = amount_of(container, "requests", resource);
+                limit.is_positive()
+                    && (written.is_none_or(Value::is_null)
+                        || request.is_some_and(|request| request.equals(&limit)))
+            })
+        })
 }
 
-fn every_app_container_limits(pod: &Value, name: &str) -> bool {
-    let all = containers(pod, "containers");
-    !all.is_empty()
-        && all
-            .iter()
-            .all(|container| quantity(container, "limits", name).is_some())
-}
-
-/// A quantity of a container; files may have numbers where the API server has strings.
-fn quantity(container: &Value, list: &str, name: &str) -> Option<Quantity> {
-    match container.get("resources")?.get(list)?.get(name)? {
+fn amount_of(container: &Value, kind: &str, resource: &str) -> Option<Quantity> {
+    match container.get("resources")?.get(kind)?.get(resource)? {
         Value::String(text) => Quantity::parse(text),
         Value::Number(number) => Quantity::parse(&number.to_string()),
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,73 +1,118 @@
-//! The volumes of the sidecar, and where its container mounts them.
+//! The volumes of a pod's endpoints, and where the sidecar mounts them.
 //!
-//! `defaultMode` is never set: the kubelet narrows tokens itself, and a stricter mode makes them unreadable to us. No
-//! source is optional: a missing one holds the pod with an event that names it, and a deleted one leaves the old files.
+//! No source is optional: a missing Secret or ConfigMap then holds the pod in `Init` with an event that names it, and
+//! one that is deleted later leaves its old files in place. `defaultMode` is never set: the files are readable under
+//! any uid so, and the kubelet narrows tokens by itself.
 
-use endpoint::contract::mounts::{NO_API_TOKEN_VOLUME, SERVICE_ACCOUNT_DIR, TOKEN_VOLUME_PATH};
-use endpoint::contract::{Mount, config_map_name};
+use endpoint::Settings;
+use endpoint::contract::{
+    CONFIG_MAP_KEY, Mount, config_map_name,
+    mounts::{NO_API_TOKEN_VOLUME, SERVICE_ACCOUNT_DIR, TOKEN_VOLUME_PATH},
+};
 use serde_json::{Value, json};
 
-use super::Found;
-use super::annotations::Wishes;
+use super::Listener;
 
-pub(super) fn volumes(wishes: &Wishes, found: &[Found]) -> Vec<Value> {
-    let of_endpoints = found.iter().enumerate().flat_map(|(index, found)| {
-        needed(found)
-            .into_iter()
-            .map(move |mount| volume(mount, index, found, wishes))
-    });
-    // Not `emptyDir`, which would keep `kubectl drain` from evicting the pod.
-    let no_api_token = json!({ "name": NO_API_TOKEN_VOLUME, "downwardAPI": {} });
-    of_endpoints.chain([no_api_token]).collect()
+/// A volume and its mount in the sidecar.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Volume {
+    /// Name of the volume.
+    pub name: String,
+    /// Where the sidecar mounts it.
+    pub path: String,
+    /// What it is filled from, as a person calls it.
+    pub source: String,
+    /// The volume.
+    pub value: Value,
+    /// Whether it is there whatever the endpoint says.
+    pub always: bool,
 }
 
-pub(super) fn mounts(found: &[Found]) -> Vec<Value> {
-    let of_endpoints = found.iter().enumerate().flat_map(|(index, found)| {
-        needed(found)
-            .into_iter()
-            .map(move |mount| mounted(&mount.volume(index), &mount.path(&found.settings.name)))
-    });
-    // Otherwise the API server mounts the pod's API token there, and reviews every pod twice.
-    let no_api_token = mounted(NO_API_TOKEN_VOLUME, SERVICE_ACCOUNT_DIR);
-    of_endpoints.chain([no_api_token]).collect()
+impl Volume {
+    /// The entry in the sidecar's `volumeMounts`.
+    pub fn mount(&self) -> Value {
+        json!({ "name": self.name, "mountPath": self.path, "readOnly": true })
+    }
 }
 
-fn mounted(name: &str, path: &str) -> Value {
-    json!({ "name": name, "mountPath": path, "readOnly": true })
+/// All volumes of these listeners, in the order they are written.
+pub fn volumes(listeners: &[Listener], token_expiration_seconds: u32) -> Vec<Volume> {
+    let mut volumes = Vec::new();
+    for (index, listener) in listeners.iter().enumerate() {
+        for mount in Mount::ALL {
+            let Some((source, mut value)) = filled(
+                mount,
+                &listener.settings,
+                &listener.name,
+                token_expiration_seconds,
+            ) else {
+                continue;
+            };
+            let name = mount.volume(index);
+            value["name"] = json!(name);
+            volumes.push(Volume {
+                name,
+                path: mount.path(&listener.name),
+                source,
+                value,
+                always: mount == Mount::Config,
+            });
+        }
+    }
+    volumes.push(no_api_token());
+    volumes
 }
 
-/// The folders that an endpoint's settings need.
-fn needed(found: &Found) -> Vec<Mount> {
-    let settings = &found.settings;
-    Mount::ALL
-        .into_iter()
-        .filter(|mount| match mount {
-            Mount::Config => true,
-            Mount::Token => settings.needs_token().is_some(),
-            Mount::Ca => settings.trusted_ca().is_some(),
-            Mount::Credentials => settings.secret().is_some(),
-        })
-        .collect()
-}
-
-fn volume(mount: Mount, index: usize, found: &Found, wishes: &Wishes) -> Value {
-    let settings = &found.settings;
-    let name = mount.volume(index);
+fn filled(
+    mount: Mount,
+    settings: &Settings,
+    endpoint: &str,
+    token_expiration_seconds: u32,
+) -> Option<(String, Value)> {
     match mount {
         Mount::Config => {
-            json!({ "name": name, "configMap": { "name": config_map_name(&settings.name) } })
+            let name = config_map_name(endpoint);
+            Some((
+                format!("ConfigMap {name}, key {CONFIG_MAP_KEY}"),
+                json!({ "configMap": { "name": name } }),
+            ))
         }
-        Mount::Ca => json!({ "name": name, "configMap": { "name": settings.trusted_ca() } }),
-        Mount::Credentials => {
-            json!({ "name": name, "secret": { "secretName": settings.secret() } })
-        }
-        Mount::Token => json!({
-            "name": name,
-            "projected": { "sources": [{ "serviceAccountToken": {
-                "audience": settings.needs_token(),
-                "expirationSeconds": wishes.token_expiration_seconds,
+        Mount::Token => settings.needs_token().map(|audience| {
+            let token = json!({
+                "audience": audience,
+                "expirationSeconds": token_expiration_seconds,
                 "path": TOKEN_VOLUME_PATH,
-            } }] },
+            });
+            (
+                format!(
+                    "service account token for audience {audience}, {token_expiration_seconds} s"
+                ),
+                json!({ "projected": { "sources": [{ "serviceAccountToken": token }] } }),
+            )
         }),
+        Mount::Ca => settings.trusted_ca().map(|name| {
+            (
+                format!("ConfigMap {name}"),
+                json!({ "configMap": { "name": name } }),
+            )
+        }),
+        Mount::Credentials => settings.secret().map(|name| {
+            (
+                format!("Secret {name}"),
+                json!({ "secret": { "secretName": name } }),
+            )
+        }),
+    }
+}
+
+/// Without a mount of ours there the API server would put the pod's API token into our container, and having changed
+/// the pod, have every pod reviewed twice. An `emptyDir` would do the same but keep `kubectl drain` from draining.
+fn no_api_token() -> Volume {
+    Volume {
+        name: NO_API_TOKEN_VOLUME.to_owned(),
+        path: SERVICE_ACCOUNT_DIR.to_owned(),
+        source: "nothing: it keeps the pod's API token out of the sidecar".to_owned(),
+        value: json!({ "name": NO_API_TOKEN_VOLUME, "downwardAPI": {} }),
+        always: true,
     }
 }
