@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use crate::limits::{
     AUDIENCE_CHARS_MAX, CLIENT_ID_PREFIX_CHARS_MAX, GUID_CHARS, HOST_CHARS_MAX, SUBDOMAIN_CHARS_MAX,
 };
-use crate::patterns;
 use crate::status::DataflowEndpointStatus;
 
 /// What an MQTT endpoint is and how it is reached.
@@ -81,7 +80,7 @@ pub struct MqttSettings {
     pub max_inflight_messages: Option<i64>,
     /// What the client ids at the broker begin with. Changing it orphans the sessions of running pods. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = CLIENT_ID_PREFIX_CHARS_MAX), regex(pattern = patterns::NO_CONTROL))]
+    #[schemars(length(min = 1, max = CLIENT_ID_PREFIX_CHARS_MAX))]
     pub client_id_prefix: Option<String>,
     /// What happens to the CloudEvents attributes of messages to the broker.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -132,7 +131,7 @@ pub struct TlsSpec {
     /// The ConfigMap in the same namespace with the PEM certificates to trust, every key of it. Default: the public
     /// roots.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX), regex(pattern = patterns::SUBDOMAIN))]
+    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX))]
     pub trusted_ca_certificate_config_map_ref: Option<String>,
 }
 
@@ -192,7 +191,7 @@ pub enum MethodName {
 #[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Eq)]
 pub struct ServiceAccountTokenSettings {
     /// The audience of the token, as the broker expects it.
-    #[schemars(length(min = 1, max = AUDIENCE_CHARS_MAX), regex(pattern = patterns::NO_SPACE))]
+    #[schemars(length(min = 1, max = AUDIENCE_CHARS_MAX))]
     pub audience: String,
 }
 
@@ -202,7 +201,7 @@ pub struct ServiceAccountTokenSettings {
 pub struct X509CertificateSettings {
     /// The Secret in the same namespace with tls.crt and tls.key, or client_cert.pem, client_key.pem and optionally
     /// client_intermediate_certs.pem.
-    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX), regex(pattern = patterns::SUBDOMAIN))]
+    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX))]
     pub secret_ref: String,
 }
 
@@ -211,7 +210,7 @@ pub struct X509CertificateSettings {
 pub struct SystemAssignedManagedIdentitySettings {
     /// The audience of the token, a URI. Default: https://eventgrid.azure.net.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = AUDIENCE_CHARS_MAX), regex(pattern = patterns::URI))]
+    #[schemars(length(min = 1, max = AUDIENCE_CHARS_MAX))]
     pub audience: Option<String>,
 }
 
@@ -220,14 +219,14 @@ pub struct SystemAssignedManagedIdentitySettings {
 #[serde(rename_all = "camelCase")]
 pub struct UserAssignedManagedIdentitySettings {
     /// The client id of the identity, a GUID.
-    #[schemars(length(max = GUID_CHARS), regex(pattern = patterns::GUID))]
+    #[schemars(length(max = GUID_CHARS))]
     pub client_id: String,
     /// The tenant id of the identity, a GUID.
-    #[schemars(length(max = GUID_CHARS), regex(pattern = patterns::GUID))]
+    #[schemars(length(max = GUID_CHARS))]
     pub tenant_id: String,
     /// The scope to ask for. Default: https://eventgrid.azure.net/.default.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = AUDIENCE_CHARS_MAX), regex(pattern = patterns::NO_SPACE))]
+    #[schemars(length(min = 1, max = AUDIENCE_CHARS_MAX))]
     pub scope: Option<String>,
 }
 
@@ -236,7 +235,7 @@ pub struct UserAssignedManagedIdentitySettings {
 #[serde(rename_all = "camelCase")]
 pub struct AccessTokenSettings {
     /// The Secret in the same namespace with the token under the key token, or under its only key.
-    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX), regex(pattern = patterns::SUBDOMAIN))]
+    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX))]
     pub secret_ref: String,
 }
 
