@@ -89,8 +89,12 @@ impl Reviewer {
             (Kind::Pod, Operation::Create) => self.pod(request).await,
             (Kind::Endpoint, Operation::Create) => self.endpoint(request, false),
             (Kind::Endpoint, Operation::Update) => self.endpoint(request, true),
-            (Kind::Workload(workload), Operation::Create) => self.workload(request, workload, false).await,
-            (Kind::Workload(workload), Operation::Update) => self.workload(request, workload, true).await,
+            (Kind::Workload(workload), Operation::Create) => {
+                self.workload(request, workload, false).await
+            }
+            (Kind::Workload(workload), Operation::Update) => {
+                self.workload(request, workload, true).await
+            }
             // Registered by mistake: what is not ours is nobody's to refuse here.
             (Kind::Other, _) | (_, Operation::Other) | (Kind::Pod, Operation::Update) => {
                 Verdict::untouched("not_ours")

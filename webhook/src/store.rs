@@ -35,7 +35,10 @@ type Namespaces = BTreeMap<String, BTreeMap<String, Arc<Known>>>;
 
 impl Store {
     /// A store of these resources and no others. One without a namespace is in `namespace`.
-    pub fn of_resources<'a>(resources: impl IntoIterator<Item = &'a Value>, namespace: &str) -> Store {
+    pub fn of_resources<'a>(
+        resources: impl IntoIterator<Item = &'a Value>,
+        namespace: &str,
+    ) -> Store {
         let mut endpoints = Namespaces::new();
         for resource in resources {
             let (own, name) = key(resource);
@@ -66,18 +69,22 @@ impl Store {
         let Some(client) = &self.client else {
             return answers;
         };
+        // One limit for all of them: a pod may name many.
+        let deadline = tokio::time::Instant::now() + DIRECT_GET_TIMEOUT;
         for (name, answer) in &mut answers {
             if !matches!(answer, Answer::Missing { .. }) {
                 continue;
             }
-            let direct = watch::get(client, namespace, name);
-            match tokio::time::timeout(DIRECT_GET_TIMEOUT, direct).await {
-                Ok(Ok(Some(resource))) => *answer = Answer::Found(Arc::new(Known::check(&resource))),
+            match tokio::time::timeout_at(deadline, watch::get(client, namespace, name)).await {
+                Ok(Ok(Some(resource))) => {
+                    *answer = Answer::Found(Arc::new(Known::check(&resource)))
+                }
                 Ok(Ok(None)) => {}
                 Ok(Err(error)) => *answer = Answer::Failed(error.to_string()),
                 Err(_) => {
                     let seconds = DIRECT_GET_TIMEOUT.as_secs();
-                    *answer = Answer::Failed(format!("the API server did not answer within {seconds} s"));
+                    *answer =
+                        Answer::Failed(format!("the API server did not answer within {seconds} s"));
                 }
             }
         }
@@ -94,7 +101,10 @@ impl Store {
                 names: here.into_iter().flat_map(BTreeMap::keys).cloned().collect(),
             },
         };
-        names.iter().map(|name| (name.clone(), answer(name))).collect()
+        names
+            .iter()
+            .map(|name| (name.clone(), answer(name)))
+            .collect()
     }
 
     /// How many endpoints are known.
@@ -110,7 +120,10 @@ impl Store {
 
     /// Whether the first list is complete: before that, a missing endpoint says nothing.
     pub fn is_synced(&self) -> bool {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).synced
+        self.known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .synced
     }
 
     fn update(&self, change: impl FnOnce(&mut State)) {
@@ -120,12 +133,19 @@ impl Store {
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").field("endpoints", &self.len()).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("endpoints", &self.len())
+            .finish_non_exhaustive()
     }
 }
 
 fn key(resource: &Value) -> (&str, &str) {
-    let text = |pointer: &str| resource.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let text = |pointer: &str| {
+        resource
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
     (text("/metadata/namespace"), text("/metadata/name"))
 }
 

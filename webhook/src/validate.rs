@@ -35,9 +35,7 @@ pub fn validate(new: &Value, old: Option<&Value>, rules: Rules) -> Findings {
     let mut findings = match Settings::parse(new) {
         Ok((settings, warnings)) => Findings {
             violations: Vec::new(),
-            warnings: texts(&warnings)
-                .chain(changes(old, &settings))
-                .collect(),
+            warnings: texts(&warnings).chain(changes(old, &settings)).collect(),
         },
         Err(violations) => refuse(new, old, violations),
     };
@@ -99,11 +97,17 @@ mod tests {
     }
 
     fn bad() -> Value {
-        endpoint(json!({"host": "broker", "authentication": {"method": "ServiceAccountToken"}, "qos": 7}))
+        endpoint(
+            json!({"host": "broker", "authentication": {"method": "ServiceAccountToken"}, "qos": 7}),
+        )
     }
 
     fn fields(findings: &Findings) -> Vec<&str> {
-        findings.violations.iter().map(|violation| violation.field.as_str()).collect()
+        findings
+            .violations
+            .iter()
+            .map(|violation| violation.field.as_str())
+            .collect()
     }
 
     #[test]
@@ -114,7 +118,10 @@ mod tests {
     #[test]
     fn every_violation_is_told_at_once() {
         let findings = validate(&bad(), None, Rules::Deny);
-        assert_eq!(fields(&findings), ["spec.mqttSettings.host", "spec.mqttSettings.qos"]);
+        assert_eq!(
+            fields(&findings),
+            ["spec.mqttSettings.host", "spec.mqttSettings.qos"]
+        );
     }
 
     #[test]
@@ -124,7 +131,10 @@ mod tests {
         let findings = validate(&new, Some(&bad()), Rules::Deny);
         assert_eq!(fields(&findings), ["spec.mqttSettings.keepAliveSeconds"]);
         assert_eq!(findings.warnings.len(), 2);
-        assert!(findings.warnings[0].starts_with("as before: spec.mqttSettings.host: "), "{findings:?}");
+        assert!(
+            findings.warnings[0].starts_with("as before: spec.mqttSettings.host: "),
+            "{findings:?}"
+        );
         new = bad();
         new["metadata"]["labels"] = json!({"a": "b"});
         assert_eq!(fields(&validate(&new, Some(&bad()), Rules::Deny)), [""; 0]);
@@ -136,14 +146,23 @@ mod tests {
         new["spec"]["mqttSettings"]["clientIdPrefix"] = json!("other");
         let findings = validate(&new, Some(&good()), Rules::Deny);
         assert!(findings.violations.is_empty());
-        assert!(findings.warnings.iter().any(|warning| warning.contains("clientIdPrefix")), "{findings:?}");
+        assert!(
+            findings
+                .warnings
+                .iter()
+                .any(|warning| warning.contains("clientIdPrefix")),
+            "{findings:?}"
+        );
     }
 
     #[test]
     fn an_endpoint_that_is_being_deleted_is_let_through() {
         let mut deleted = bad();
         deleted["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-        assert_eq!(validate(&deleted, Some(&good()), Rules::Deny), Findings::default());
+        assert_eq!(
+            validate(&deleted, Some(&good()), Rules::Deny),
+            Findings::default()
+        );
     }
 
     #[test]
@@ -154,6 +173,9 @@ mod tests {
         let mut kafka = bad();
         kafka["spec"]["endpointType"] = json!("Kafka");
         assert_eq!(validate(&kafka, None, Rules::Warn), Findings::default());
-        assert_eq!(fields(&validate(&kafka, None, Rules::Deny)), ["spec.endpointType"]);
+        assert_eq!(
+            fields(&validate(&kafka, None, Rules::Deny)),
+            ["spec.endpointType"]
+        );
     }
 }

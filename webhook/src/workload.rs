@@ -92,7 +92,7 @@ pub struct Findings {
 pub fn check(applied: Applied<'_>, installation: &Installation) -> Findings {
     let mut findings = Findings {
         faults: Vec::new(),
-        warnings: misplaced(applied),
+        warnings: misplaced(applied.workload, applied.new),
     };
     let Some(template) = applied.workload.template(applied.new) else {
         return findings;
@@ -116,7 +116,9 @@ pub fn check(applied: Applied<'_>, installation: &Installation) -> Findings {
     let decision = inject(subject, installation);
     findings.warnings.extend(decision.warnings);
     if let Outcome::Denied(faults) = decision.outcome {
-        let unchanged = applied.old.is_some_and(|old| same_annotations(applied.workload, old, template));
+        let unchanged = applied
+            .old
+            .is_some_and(|old| same_annotations(applied.workload, old, template));
         for fault in faults {
             if is_written_here(&fault) && !unchanged {
                 findings.faults.push(fault);
@@ -129,12 +131,14 @@ pub fn check(applied: Applied<'_>, installation: &Installation) -> Findings {
 }
 
 /// Annotations of ours beside the template: they do nothing there.
-fn misplaced(applied: Applied<'_>) -> Vec<String> {
-    let path = applied.workload.template_path();
-    ours(applied.new)
+pub fn misplaced(workload: Workload, object: &Value) -> Vec<String> {
+    let path = workload.template_path();
+    ours(object)
         .into_iter()
         .filter(|(key, _)| *key != Annotation::Status.key())
-        .map(|(key, _)| format!("{key} does nothing here: write it below {path}.metadata.annotations"))
+        .map(|(key, _)| {
+            format!("{key} does nothing here: write it below {path}.metadata.annotations")
+        })
         .collect()
 }
 
@@ -163,7 +167,9 @@ fn foretold(fault: &Fault, namespace: &str) -> String {
     match fault.kind {
         FaultKind::UnknownEndpoint => {
             let name = fault.message.split('"').nth(1).unwrap_or_default();
-            format!("endpoint {name:?} is not in namespace {namespace} yet: pods are refused until it is")
+            format!(
+                "endpoint {name:?} is not in namespace {namespace} yet: pods are refused until it is"
+            )
         }
         _ => format!("pods will be refused: {fault}"),
     }
@@ -177,7 +183,10 @@ mod tests {
     use serde_json::{Value, json};
 
     fn installation() -> Installation {
-        Installation { image: "dataflow-sidecar:test".to_owned(), version: "0.0.0".to_owned() }
+        Installation {
+            image: "dataflow-sidecar:test".to_owned(),
+            version: "0.0.0".to_owned(),
+        }
     }
 
     fn deployment(template_annotations: Value) -> Value {
@@ -205,7 +214,11 @@ mod tests {
 
     #[test]
     fn a_missing_endpoint_is_a_warning() {
-        let findings = found(&deployment(json!({"dataflow-sidecar.io/endpoint": "default:1999"})), None, false);
+        let findings = found(
+            &deployment(json!({"dataflow-sidecar.io/endpoint": "default:1999"})),
+            None,
+            false,
+        );
         assert!(findings.faults.is_empty());
         assert_eq!(
             findings.warnings,
@@ -216,24 +229,44 @@ mod tests {
     #[test]
     fn bad_values_are_refused() {
         for (annotations, wanted) in [
-            (json!({"dataflow-sidecar.io/endpont": "default"}), "dataflow-sidecar.io/endpont: is unknown"),
-            (json!({"dataflow-sidecar.io/endpoint": "default:0"}), "dataflow-sidecar.io/endpoint: "),
-            (json!({"dataflow-sidecar.io/endpoint": "default"}), "dataflow-sidecar.io/endpoint: endpoint \"default\" would listen on port 1883"),
+            (
+                json!({"dataflow-sidecar.io/endpont": "default"}),
+                "dataflow-sidecar.io/endpont: is unknown",
+            ),
+            (
+                json!({"dataflow-sidecar.io/endpoint": "default:0"}),
+                "dataflow-sidecar.io/endpoint: ",
+            ),
+            (
+                json!({"dataflow-sidecar.io/endpoint": "default"}),
+                "dataflow-sidecar.io/endpoint: endpoint \"default\" would listen on port 1883",
+            ),
         ] {
             let findings = found(&deployment(annotations), None, false);
             assert_eq!(findings.faults.len(), 1, "{findings:?}");
-            assert!(findings.faults[0].to_string().starts_with(wanted), "{findings:?}");
+            assert!(
+                findings.faults[0].to_string().starts_with(wanted),
+                "{findings:?}"
+            );
         }
     }
 
     #[test]
     fn an_update_is_refused_only_if_our_annotations_changed() {
-        let bad = deployment(json!({"dataflow-sidecar.io/endpoint": "default:1999", "dataflow-sidecar.io/log-level": "loud"}));
+        let bad = deployment(
+            json!({"dataflow-sidecar.io/endpoint": "default:1999", "dataflow-sidecar.io/log-level": "loud"}),
+        );
         let mut scaled = bad.clone();
         scaled["spec"]["replicas"] = json!(3);
         let findings = found(&scaled, Some(&bad), false);
         assert!(findings.faults.is_empty());
-        assert!(findings.warnings.iter().any(|warning| warning.starts_with("pods will be refused: ")), "{findings:?}");
+        assert!(
+            findings
+                .warnings
+                .iter()
+                .any(|warning| warning.starts_with("pods will be refused: ")),
+            "{findings:?}"
+        );
         let good = deployment(json!({"dataflow-sidecar.io/endpoint": "default:1999"}));
         assert_eq!(found(&bad, Some(&good), false).faults.len(), 1);
     }
@@ -244,7 +277,10 @@ mod tests {
         host["spec"]["template"]["spec"]["hostNetwork"] = json!(true);
         let findings = found(&host, None, false);
         assert!(findings.faults.is_empty());
-        assert!(findings.warnings[1].starts_with("pods will be refused: spec.hostNetwork: "), "{findings:?}");
+        assert!(
+            findings.warnings[1].starts_with("pods will be refused: spec.hostNetwork: "),
+            "{findings:?}"
+        );
     }
 
     #[test]
@@ -255,16 +291,23 @@ mod tests {
         assert!(findings.faults.is_empty());
         assert_eq!(
             findings.warnings,
-            ["dataflow-sidecar.io/endpoint does nothing here: write it below spec.template.metadata.annotations"]
+            [
+                "dataflow-sidecar.io/endpoint does nothing here: write it below spec.template.metadata.annotations"
+            ]
         );
     }
 
     #[test]
     fn an_excluded_namespace_is_warned_of() {
-        let asks = deployment(json!({"dataflow-sidecar.io/endpoint": "default", "dataflow-sidecar.io/log-level": "loud"}));
+        let asks = deployment(
+            json!({"dataflow-sidecar.io/endpoint": "default", "dataflow-sidecar.io/log-level": "loud"}),
+        );
         let findings = found(&asks, None, true);
         assert!(findings.faults.is_empty());
-        assert_eq!(findings.warnings, ["namespace factory is excluded from injection: the pods get no sidecar"]);
+        assert_eq!(
+            findings.warnings,
+            ["namespace factory is excluded from injection: the pods get no sidecar"]
+        );
         for quiet in [json!({}), json!({"dataflow-sidecar.io/inject": "false"})] {
             assert_eq!(found(&deployment(quiet), None, true), Findings::default());
         }

@@ -38,7 +38,7 @@ pub(super) fn check(
     mqtt: &Section<'_>,
     findings: &mut Findings,
 ) -> (Option<Authentication>, Option<Method>) {
-    let section = mqtt.section("authentication", findings);
+    let section = mqtt.section("authentication", fields::AUTHENTICATION, findings);
     if !section.present {
         findings.deny(
             section.path,
@@ -99,11 +99,12 @@ fn settings_of(
     section: &Section<'_>,
     findings: &mut Findings,
 ) -> Option<Authentication> {
-    let settings = section.section(method.settings_key(), findings);
+    let known = fields::of_method(method);
+    let settings = section.section(method.settings_key(), known, findings);
     if settings.present && !settings.is_object() {
         return None;
     }
-    settings.deny_unknown(fields::of_method(method), findings);
+    settings.deny_unknown(known, findings);
     match method {
         Method::ServiceAccountToken => service_account_token(&settings, findings),
         Method::X509Certificate => secret(&settings, "certificate and key", findings)

@@ -159,14 +159,14 @@ fn scheme_fault(scheme: &str, rest: &str, context: Context) -> Option<String> {
     };
     match (scheme, context.tls) {
         ("wss", Some(false)) => Some(format!(
-            "has scheme wss but tls.mode is Disabled: write ws://{authority}, or tls.mode: Enabled"
+            "has scheme wss but tls.mode is Disabled: write ws://{rest}, or tls.mode: Enabled"
         )),
         ("ws", Some(true)) => Some(format!(
-            "has scheme ws but tls.mode is Enabled: write wss://{authority}, or tls.mode: Disabled"
+            "has scheme ws but tls.mode is Enabled: write wss://{rest}, or tls.mode: Disabled"
         )),
         ("ws" | "wss", _) => None,
         _ => Some(format!(
-            "has the scheme {}: write {wanted}://{authority}",
+            "has the scheme {}: write {wanted}://{rest}",
             quoted(scheme)
         )),
     }
@@ -195,7 +195,12 @@ fn path_fault(authority: &str, path: &str, context: Context) -> Option<String> {
         _ => !(c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@/".contains(*c)),
     });
     bad.map(|(_, c)| {
-        format!("has {c:?} in its path: write it percent-encoded, for example %20 for a space")
+        let encoded: String = c
+            .encode_utf8(&mut [0; 4])
+            .bytes()
+            .map(|byte| format!("%{byte:02X}"))
+            .collect();
+        format!("has {c:?} in its path: write {encoded} in its place")
     })
 }
 

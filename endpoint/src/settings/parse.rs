@@ -79,7 +79,7 @@ fn settings(resource: &Value, findings: &mut Findings) -> Option<Settings> {
     }
     root.deny_unknown(fields::ROOT, findings);
     let (name, namespace, generation) = metadata(&root, findings);
-    let spec = root.section("spec", findings);
+    let spec = root.section("spec", fields::SPEC, findings);
     if !spec.present {
         findings.deny(
             "spec",
@@ -91,7 +91,7 @@ fn settings(resource: &Value, findings: &mut Findings) -> Option<Settings> {
         return None;
     }
     spec.deny_unknown(fields::SPEC, findings);
-    let mqtt = spec.section("mqttSettings", findings);
+    let mqtt = spec.section("mqttSettings", fields::MQTT, findings);
     if !mqtt.present {
         findings.deny(
             mqtt.path,
@@ -122,21 +122,31 @@ fn is_ours(root: &Section<'_>, findings: &mut Findings) -> bool {
         && version
             .and_then(|version| version.split_once('/'))
             .is_some_and(|(_, version)| VERSIONS.contains(&version));
-    for (key, good, write) in [
-        ("apiVersion", version_is_ours, API_VERSION),
-        ("kind", kind == Some(KIND), KIND),
-    ] {
+    let keys = [
+        (
+            "apiVersion",
+            version_is_ours,
+            API_VERSION,
+            "a version of DataflowEndpoint",
+        ),
+        (
+            "kind",
+            kind == Some(KIND),
+            KIND,
+            "the kind DataflowEndpoint",
+        ),
+    ];
+    for (key, good, write, what) in keys {
         match root.get(key) {
             _ if good => {}
             None => findings.deny(key, Reason::Required, format!("is required: write {write}")),
-            Some(value) => findings.deny(
-                key,
-                Reason::NotSupported,
-                format!(
-                    "{} is not that of a DataflowEndpoint: write {write}",
-                    shown(value)
-                ),
-            ),
+            Some(value) => {
+                findings.deny(
+                    key,
+                    Reason::NotSupported,
+                    format!("{} is not {what}: write {write}", shown(value)),
+                );
+            }
         }
     }
     group_is_ours || kind.is_some_and(|kind| suggest::nearest(kind, [KIND]).is_some())
@@ -160,7 +170,7 @@ fn is_mqtt(spec: &Section<'_>, findings: &mut Findings) -> bool {
 
 /// Name, namespace and generation. The rest of the metadata is the API server's to check.
 fn metadata(root: &Section<'_>, findings: &mut Findings) -> (Option<String>, String, i64) {
-    let metadata = root.section("metadata", findings);
+    let metadata = root.section("metadata", fields::METADATA, findings);
     let text = |key| metadata.get(key).and_then(Value::as_str);
     let namespace = text("namespace").unwrap_or_default().to_owned();
     let generation = metadata
@@ -170,23 +180,25 @@ fn metadata(root: &Section<'_>, findings: &mut Findings) -> (Option<String>, Str
     let write = format!(
         "at most {NAME_CHARS_MAX} lower-case letters, digits and '-', with a letter or digit at both ends"
     );
-    let field = metadata.at("name");
-    let given = match metadata.text("name", &write, findings) {
-        Field::Good(name) => name.to_owned(),
+    let (key, given) = match metadata.text("name", &write, findings) {
+        Field::Good(name) => ("name", name.to_owned()),
         Field::Bad(_) => return (None, namespace, generation),
-        // The API server makes the name after the webhooks have spoken.
+        // The API server makes the name after the mutating webhooks have spoken.
         Field::Absent => match text("generateName") {
             Some(prefix) if !prefix.is_empty() => {
                 let kept = NAME_CHARS_MAX - GENERATED_SUFFIX.len();
-                prefix
-                    .chars()
-                    .take(kept)
-                    .chain(GENERATED_SUFFIX.chars())
-                    .collect()
+                (
+                    "generateName",
+                    prefix
+                        .chars()
+                        .take(kept)
+                        .chain(GENERATED_SUFFIX.chars())
+                        .collect(),
+                )
             }
             _ => {
                 findings.deny(
-                    field,
+                    metadata.at("name"),
                     Reason::Required,
                     format!("is required: write {write}"),
                 );
@@ -197,10 +209,16 @@ fn metadata(root: &Section<'_>, findings: &mut Findings) -> (Option<String>, Str
     if names::is_label(&given) {
         return (Some(given), namespace, generation);
     }
-    let write = names::mended(&given, names::is_label).unwrap_or(write);
+    let shown = if key == "name" {
+        &given
+    } else {
+        given.trim_end_matches(GENERATED_SUFFIX)
+    };
+    let mended = names::mended(&given, names::is_label).filter(|_| key == "name");
+    let write = mended.unwrap_or(write);
     findings.invalid(
-        field,
-        format!("{} cannot name an endpoint: write {write}", quoted(&given)),
+        metadata.at(key),
+        format!("{} cannot name an endpoint: write {write}", quoted(shown)),
     );
     (None, namespace, generation)
 }
@@ -315,7 +333,7 @@ fn target(
 
 /// The settings of TLS, and whether it was meant to be on.
 fn tls(mqtt: &Section<'_>, findings: &mut Findings) -> (Option<Option<Tls>>, Option<bool>) {
-    let tls = mqtt.section("tls", findings);
+    let tls = mqtt.section("tls", fields::TLS, findings);
     if tls.present && !tls.is_object() {
         return (None, None);
     }
@@ -345,17 +363,14 @@ fn trusted_ca(tls: &Section<'_>, findings: &mut Findings) -> Option<Option<Strin
         Field::Bad(_) => None,
         Field::Good(name) if names::is_subdomain(name) => Some(Some(name.to_owned())),
         Field::Good(name) => {
+            // Not quoted, because people write the certificates themselves there.
             let fault = match (name.is_empty(), names::mended(name, names::is_subdomain)) {
                 (true, _) => format!(
                     "must not be empty: write {write}, or remove it to trust the public roots"
                 ),
-                (_, Some(mended)) => format!(
-                    "{} is not the name of a ConfigMap: write {mended}",
-                    quoted(name)
-                ),
+                (_, Some(mended)) => format!("is not the name of a ConfigMap: write {mended}"),
                 (_, None) => format!(
-                    "{} is not the name of a ConfigMap: write {write} (lower-case letters, digits, '-' and '.', at most {SUBDOMAIN_CHARS_MAX})",
-                    quoted(name)
+                    "is not the name of a ConfigMap: write {write} (lower-case letters, digits, '-' and '.', at most {SUBDOMAIN_CHARS_MAX})"
                 ),
             };
             findings.invalid(tls.at(KEY), fault);

@@ -117,20 +117,36 @@ pub(super) struct Section<'a> {
 impl<'a> Section<'a> {
     /// The whole resource; reports it where it is no object.
     pub(super) fn root(resource: &'a Value, findings: &mut Findings) -> Section<'a> {
-        Section::of(Some(resource), String::new(), findings)
+        Section::of(Some(resource), String::new(), fields::ROOT, findings)
     }
 
-    /// The object in the field `key`; reports one of another type.
-    pub(super) fn section(&self, key: &str, findings: &mut Findings) -> Section<'a> {
-        Section::of(self.get(key), self.at(key), findings)
+    /// The object in the field `key` with the fields `known`; reports one of another type.
+    pub(super) fn section(
+        &self,
+        key: &str,
+        known: &[&str],
+        findings: &mut Findings,
+    ) -> Section<'a> {
+        Section::of(self.get(key), self.at(key), known, findings)
     }
 
-    fn of(value: Option<&'a Value>, path: String, findings: &mut Findings) -> Section<'a> {
-        if let Some(value) = value.filter(|value| !value.is_object()) {
+    fn of(
+        value: Option<&'a Value>,
+        path: String,
+        known: &[&str],
+        findings: &mut Findings,
+    ) -> Section<'a> {
+        // What stands there in place of the object may be a secret, so only its type is told.
+        if let Some(kind) = value.and_then(kind_of_other) {
             let field = if path.is_empty() { "resource" } else { &path };
+            let write = if known.is_empty() {
+                "{}".to_owned()
+            } else {
+                format!("its fields below it ({})", list(known))
+            };
             findings.invalid(
                 field,
-                format!("must be an object with fields, not {}", shown(value)),
+                format!("must be an object, not {kind}: write {write}"),
             );
         }
         Section {
@@ -268,8 +284,11 @@ impl<'a> Section<'a> {
                 }
                 Some(near) => format!("write {near}"),
                 None if !places.is_empty() => format!("move it into {}", or_list(places)),
-                None if known.is_empty() => "remove it; there are no fields here".to_owned(),
-                None => format!("remove it; the fields here are {}", known.join(", ")),
+                None => match known {
+                    [] => "remove it; there are no fields here".to_owned(),
+                    [only] if self.get(only).is_none() => format!("write {only}"),
+                    _ => format!("remove it; the fields here are {}", list(known)),
+                },
             };
             findings.invalid(self.at(key), format!("is not a known field: {remedy}"));
         }
@@ -298,6 +317,29 @@ pub(super) fn or_list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
         Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
         Some((last, _)) => (*last).to_owned(),
         None => String::new(),
+    }
+}
+
+/// `A, B, C`, without a second spelling of one name.
+fn list(names: &[&str]) -> String {
+    let mut list: Vec<&str> = Vec::new();
+    for name in names {
+        if !list.iter().any(|other| other.eq_ignore_ascii_case(name)) {
+            list.push(name);
+        }
+    }
+    list.join(", ")
+}
+
+/// What a value is that is no object.
+fn kind_of_other(value: &Value) -> Option<&'static str> {
+    match value {
+        Value::Object(_) => None,
+        Value::Null => Some("null"),
+        Value::Bool(_) => Some("a boolean"),
+        Value::Number(_) => Some("a number"),
+        Value::String(_) => Some("a string"),
+        Value::Array(_) => Some("a list"),
     }
 }
 

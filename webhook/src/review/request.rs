@@ -84,10 +84,20 @@ impl Request {
             uid: uid_in(body),
             problem: error.to_string(),
         })?;
-        let version = review.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
-        let wrong_version = (version != super::response::API_VERSION)
-            .then(|| format!("apiVersion is {version:?}, and {} is spoken here", super::response::API_VERSION));
-        let request = review.get_mut("request").map(Value::take).unwrap_or_default();
+        let version = review
+            .get("apiVersion")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let wrong_version = (version != super::response::API_VERSION).then(|| {
+            format!(
+                "apiVersion is {version:?}, and {} is spoken here",
+                super::response::API_VERSION
+            )
+        });
+        let request = review
+            .get_mut("request")
+            .map(Value::take)
+            .unwrap_or_default();
         let uid = text(&request, "/uid");
         let problem = match wrong_version {
             Some(problem) => Some(problem),
@@ -104,7 +114,10 @@ impl Request {
     }
 
     fn of(mut request: Value) -> Request {
-        let object = request.get_mut("object").map(Value::take).unwrap_or_default();
+        let object = request
+            .get_mut("object")
+            .map(Value::take)
+            .unwrap_or_default();
         let old_object = request
             .get_mut("oldObject")
             .map(Value::take)
@@ -163,7 +176,11 @@ fn uid_in(body: &[u8]) -> Option<String> {
     const UID_CHARS_MAX: usize = 64;
     let head = String::from_utf8_lossy(&body[..body.len().min(SEARCHED_BYTES_MAX)]);
     let rest = head.split_once("\"request\"")?.1.split_once("\"uid\"")?.1;
-    let value = rest.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
+    let value = rest
+        .trim_start()
+        .strip_prefix(':')?
+        .trim_start()
+        .strip_prefix('"')?;
     let uid = value.split_once('"')?.0;
     let good = (1..=UID_CHARS_MAX).contains(&uid.len())
         && uid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
@@ -191,8 +208,14 @@ mod tests {
         });
         let request = parse(&review.to_string()).unwrap();
         assert_eq!(request.kind, Kind::Workload(Workload::Deployment));
-        assert_eq!((request.operation, request.dry_run), (Operation::Update, true));
-        assert_eq!((request.uid.as_str(), request.name.as_str()), ("u-1", "app"));
+        assert_eq!(
+            (request.operation, request.dry_run),
+            (Operation::Update, true)
+        );
+        assert_eq!(
+            (request.uid.as_str(), request.name.as_str()),
+            ("u-1", "app")
+        );
         assert_eq!(request.old_object, Some(json!({"a": 1})));
     }
 
@@ -208,9 +231,15 @@ mod tests {
     #[test]
     fn the_uid_is_found_in_what_cannot_be_read() {
         for (body, wanted) in [
-            (r#"{"apiVersion":"admission.k8s.io/v1","request":{"uid":"a-1","kind":{"#, Some("a-1")),
+            (
+                r#"{"apiVersion":"admission.k8s.io/v1","request":{"uid":"a-1","kind":{"#,
+                Some("a-1"),
+            ),
             (r#"{"request" : { "uid" : "b-2" , "#, Some("b-2")),
-            (r#"{"apiVersion":"admission.k8s.io/v1beta1","request":{"uid":"c-3"}}"#, Some("c-3")),
+            (
+                r#"{"apiVersion":"admission.k8s.io/v1beta1","request":{"uid":"c-3"}}"#,
+                Some("c-3"),
+            ),
             (r#"{"apiVersion":"admission.k8s.io/v1","request":{}}"#, None),
             (r#"{"request":{"uid":"<script>"#, None),
             ("", None),

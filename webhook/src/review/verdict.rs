@@ -139,7 +139,10 @@ impl Verdict {
 
     /// What was found in an endpoint.
     pub fn of_endpoint(findings: validate::Findings) -> Verdict {
-        let validate::Findings { violations, warnings } = findings;
+        let validate::Findings {
+            violations,
+            warnings,
+        } = findings;
         let warnings = text::warnings(warnings);
         if violations.is_empty() {
             return allowed(warnings);
@@ -169,7 +172,11 @@ impl Verdict {
 }
 
 fn endpoints(plan: &crate::inject::Plan) -> String {
-    let endpoints: Vec<String> = plan.status.endpoint_ports().map(|endpoint| endpoint.to_string()).collect();
+    let endpoints: Vec<String> = plan
+        .status
+        .endpoint_ports()
+        .map(|endpoint| endpoint.to_string())
+        .collect();
     endpoints.join(",")
 }
 
@@ -184,7 +191,9 @@ fn allowed(warnings: Vec<String>) -> Verdict {
 fn denied_by_faults(faults: &[Fault], prefix: &str, warnings: Vec<String>) -> Verdict {
     Verdict {
         result: ReviewResult::Denied,
-        reason: faults.first().map_or(NO_REASON, |fault| fault.kind.as_str()),
+        reason: faults
+            .first()
+            .map_or(NO_REASON, |fault| fault.kind.as_str()),
         denial: Some(Denial {
             code: UNPROCESSABLE,
             reason: "Invalid",

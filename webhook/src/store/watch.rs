@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use endpoint::resource::{API_VERSION, GROUP, KIND, PLURAL, VERSION};
 use futures::StreamExt;
-use kube::api::{Api, ApiResource, DynamicObject};
-use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::WatchStreamExt;
 use kube::Client;
+use kube::api::{Api, ApiResource, DynamicObject};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event, watcher};
 use serde_json::Value;
 use tracing::{info, warn};
 
@@ -36,7 +36,11 @@ pub async fn run(store: Store, client: Client) {
 }
 
 /// Asks for one endpoint; `None` where it does not exist.
-pub(super) async fn get(client: &Client, namespace: &str, name: &str) -> Result<Option<Value>, kube::Error> {
+pub(super) async fn get(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<Value>, kube::Error> {
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource());
     Ok(api.get_opt(name).await?.map(|object| raw(&object)))
 }
@@ -47,7 +51,10 @@ fn apply(store: &Store, event: Event<DynamicObject>, listed: &mut Namespaces) {
         Event::InitApply(object) => add(listed, &object),
         Event::InitDone => {
             let endpoints = std::mem::take(listed);
-            let count: usize = endpoints.values().map(std::collections::BTreeMap::len).sum();
+            let count: usize = endpoints
+                .values()
+                .map(std::collections::BTreeMap::len)
+                .sum();
             store.update(|state| {
                 *state = State {
                     endpoints,
@@ -96,7 +103,10 @@ fn tell(error: &str, told: &mut Option<(String, tokio::time::Instant)>) {
         .as_ref()
         .is_some_and(|(before, at)| before == error && at.elapsed() < SAME_FAULT_PAUSE);
     if !again {
-        warn!(error, "watching endpoints failed, trying again: is the DataflowEndpoint definition installed, and may this service account list and watch it?");
+        warn!(
+            error,
+            "watching endpoints failed, trying again: is the DataflowEndpoint definition installed, and may this service account list and watch it?"
+        );
         *told = Some((error.to_owned(), tokio::time::Instant::now()));
     }
 }
