@@ -104,7 +104,7 @@ pub fn settings<'a>(
 
 fn unknown(name: &str, namespace: &str, names: &[String]) -> String {
     let here = format!(
-        "there is no DataflowEndpoint {name:?} in namespace {namespace:?}, the only one it is looked for in"
+        "there is no DataflowEndpoint {name:?} in namespace {namespace:?}, and the pod's own namespace is the only one searched"
     );
     let near = suggest::nearest_all(name, names.iter().map(String::as_str), NAMES_SHOWN_MAX);
     if !near.is_empty() {
@@ -118,7 +118,7 @@ fn unknown(name: &str, namespace: &str, names: &[String]) -> String {
     let more = there.len().saturating_sub(NAMES_SHOWN_MAX);
     there.truncate(NAMES_SHOWN_MAX);
     match (there.is_empty(), more) {
-        (true, _) => format!("{here}, and it has no other: apply the endpoint first"),
+        (true, _) => format!("{here}; it has none: apply one first"),
         (false, 0) => format!(
             "{here}: apply it first, or write {}",
             text::quoted_list(&there, "or")
@@ -214,7 +214,7 @@ mod tests {
                 missing(&["c1", "c2", "c3", "c4", "c5", "c6", "c7"]),
                 "(2 more)",
             ),
-            (missing(&[]), "it has no other: apply the endpoint first"),
+            (missing(&[]), "it has none: apply one first"),
             (
                 Answer::Failed("no answer within 1 s".to_owned()),
                 "(no answer within 1 s): try again",

@@ -59,11 +59,12 @@ fn environment(container: &Value, port: u16, several: bool) -> (Vec<Value>, Opti
         );
     }
     let mut variables = ours(text(container, "name"), port, several);
-    // The client id refers to the pod's name: without that variable of ours it would say something else.
-    if own.contains(&app_env::POD) {
-        variables.retain(|variable| !refers_to_pod(variable));
-    }
     let count = variables.len();
+    // The client id refers to our variable with the pod's name: one is of no use without the other.
+    if own.contains(&app_env::POD) || own.contains(&app_env::CLIENT_ID) {
+        variables
+            .retain(|variable| !refers_to_pod(variable) && text(variable, "name") != app_env::POD);
+    }
     variables.retain(|variable| !own.contains(&text(variable, "name")));
     let kept: Vec<&str> = app_env::ALL
         .into_iter()
@@ -184,7 +185,6 @@ mod tests {
             (
                 "AIO_MQTT_CLIENT_ID",
                 &[
-                    "DATAFLOW_SIDECAR_POD",
                     "AIO_BROKER_HOSTNAME",
                     "AIO_BROKER_TCP_PORT",
                     "AIO_MQTT_USE_TLS",

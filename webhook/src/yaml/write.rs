@@ -95,6 +95,11 @@ fn write_scalar(out: &mut String, value: &Value, indent: usize) {
 fn write_text(out: &mut String, text: &str) {
     if is_plain(text) {
         out.push_str(text);
+    } else if text.contains(['"', '\\']) && text.chars().all(is_printable) {
+        // JSON in an annotation stays readable so.
+        out.push('\'');
+        out.push_str(&text.replace('\'', "''"));
+        out.push('\'');
     } else {
         // A JSON string is a YAML double-quoted string; the two line separators of Unicode are breaks to YAML 1.1.
         let quoted = Value::String(text.to_owned()).to_string();
@@ -249,6 +254,8 @@ spec:
             "é",
             "日本",
             "a\\b",
+            "{\"it's\": 1}",
+            "\"\n",
             "\u{1}",
             "x:",
             "a,b",
