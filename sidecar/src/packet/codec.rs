@@ -52,7 +52,13 @@ impl Decoder {
     /// # Errors
     /// The bytes are no legal packet of this peer: the connection must be closed with the error's reason.
     pub fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, DecodeError> {
-        let _ = (buffer, self.role, self.version, self.packet_size_max, self.skip);
+        let _ = (
+            buffer,
+            self.role,
+            self.version,
+            self.packet_size_max,
+            self.skip,
+        );
         Ok(None)
     }
 }
