@@ -8,7 +8,10 @@ use crate::{Violation, Warning};
 
 mod parse;
 mod read;
+mod words;
+mod identity;
 mod host;
+mod tls;
 mod authentication;
 mod event_grid;
 pub(crate) mod fields;

@@ -3,12 +3,20 @@
 //! Nothing is decided here: [`crate::Settings::parse`] reads raw JSON, so that it can report what does not fit these
 //! types. The text of each field is its description in `kubectl explain`; that of an optional enum is the enum's.
 
+// The texts are for `kubectl explain`, which shows them as they are.
+#![allow(
+    rustdoc::bare_urls,
+    rustdoc::invalid_html_tags,
+    rustdoc::broken_intra_doc_links
+)]
+
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{
-    AUDIENCE_CHARS_MAX, CLIENT_ID_PREFIX_CHARS_MAX, GUID_CHARS, HOST_CHARS_MAX, SUBDOMAIN_CHARS_MAX,
+    AUDIENCE_CHARS_MAX, CLIENT_ID_PREFIX_CHARS_MAX, GUID_CHARS, HOST_CHARS_MAX,
+    INFLIGHT_MESSAGES_MAX, KEEP_ALIVE_SECONDS_MAX, SESSION_EXPIRY_SECONDS_MAX, SUBDOMAIN_CHARS_MAX,
 };
 use crate::status::DataflowEndpointStatus;
 
@@ -67,16 +75,16 @@ pub struct MqttSettings {
     pub retain: Option<RetainName>,
     /// How many seconds the broker keeps a session after its connection ended. Default: 3600.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 4_294_967_294_i64))]
+    #[schemars(range(min = 0, max = SESSION_EXPIRY_SECONDS_MAX))]
     pub session_expiry_seconds: Option<i64>,
     /// The longest silence towards the broker in seconds; 0 turns keep alive off. Event Grid takes at most 1160.
     /// Default: 60.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 65_535))]
+    #[schemars(range(min = 0, max = KEEP_ALIVE_SECONDS_MAX))]
     pub keep_alive_seconds: Option<i64>,
     /// The most unacknowledged messages in either direction (MQTT 5 Receive Maximum). Default: 100.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 65_535))]
+    #[schemars(range(min = 1, max = INFLIGHT_MESSAGES_MAX))]
     pub max_inflight_messages: Option<i64>,
     /// What the client ids at the broker begin with. Changing it orphans the sessions of running pods. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,7 @@
 //! The `authentication` object: one method, its settings, and no other method's settings.
 
-use super::read::{Choice, Field, Findings, Section, quoted};
+use super::read::{Field, Findings, Section};
+use super::words::{Choice, quoted};
 use super::{Authentication, Method, fields, names};
 use crate::contract::{DEFAULT_AUDIENCE, MANAGED_IDENTITY_AUDIENCE, MANAGED_IDENTITY_SCOPE};
 use crate::limits::{AUDIENCE_CHARS_MAX, SUBDOMAIN_CHARS_MAX};
@@ -166,7 +167,7 @@ fn user_assigned(settings: &Section<'_>, findings: &mut Findings) -> Option<Auth
     if scope.is_some_and(|scope| !scope.ends_with("/.default")) {
         findings.warn(
             settings.at("scope"),
-            "without /.default at its end it is refused",
+            "lacks /.default at its end: Entra refuses it",
         );
     }
     Some(Authentication::UserAssignedManagedIdentity {
