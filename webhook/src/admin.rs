@@ -143,3 +143,83 @@ fn respond(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Res
         .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use endpoint::contract::admin_path;
+    use http_body_util::BodyExt;
+    use hyper::Method;
+
+    use super::Admin;
+    use crate::metrics::Metrics;
+    use crate::server::certificates::Certificates;
+    use crate::shutdown::Shutdown;
+    use crate::store::Store;
+
+    async fn admin(store: Store) -> Admin {
+        let dir = tempfile::tempdir().unwrap();
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let (cert, key) = (dir.path().join("tls.crt"), dir.path().join("tls.key"));
+        std::fs::write(&cert, made.cert.pem()).unwrap();
+        std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        let metrics = Metrics::new();
+        let certificates = Certificates::load(cert, key, metrics.clone())
+            .await
+            .unwrap();
+        Admin {
+            metrics,
+            store,
+            certificates: Arc::new(certificates),
+            shutdown: Shutdown::on_signal().unwrap(),
+        }
+    }
+
+    async fn get(admin: &Admin, path: &str) -> (u16, String) {
+        let response = admin.answer(&Method::GET, path);
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn it_is_ready_once_the_endpoints_are_listed() {
+        let silent = tower::service_fn(|_: hyper::Request<kube::client::Body>| {
+            std::future::pending::<
+                Result<
+                    hyper::Response<http_body_util::Full<bytes::Bytes>>,
+                    std::convert::Infallible,
+                >,
+            >()
+        });
+        let unsynced = admin(Store::of_cluster(kube::Client::new(silent, "default"))).await;
+        let (status, why) = get(&unsynced, admin_path::READYZ).await;
+        assert_eq!(
+            (status, why.as_str()),
+            (503, "endpoints are not listed yet\n")
+        );
+        assert_eq!(get(&unsynced, admin_path::LIVEZ).await.0, 200);
+        let synced = admin(Store::of_resources([], "default")).await;
+        assert_eq!(get(&synced, admin_path::READYZ).await.0, 200);
+    }
+
+    #[tokio::test]
+    async fn the_status_names_what_is_served() {
+        let admin = admin(Store::of_resources([], "default")).await;
+        let (_, status) = get(&admin, admin_path::STATUS).await;
+        let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+        assert_eq!(status["ready"], true);
+        assert_eq!(status["endpoints"], 0);
+        assert!(
+            status["certificateExpiryTimestampSeconds"]
+                .as_i64()
+                .is_some_and(|expiry| expiry > 0)
+        );
+        assert_eq!(
+            admin.answer(&Method::POST, admin_path::STATUS).status(),
+            405
+        );
+        assert_eq!(get(&admin, "/").await.0, 404);
+    }
+}

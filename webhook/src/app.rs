@@ -1,6 +1,6 @@
 //! `serve`, from its flags to its end.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -80,9 +80,14 @@ pub async fn serve(args: Serve) -> anyhow::Result<()> {
 }
 
 async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("listening on {address} failed: is the port of {flag} free?"))
+    let bound = match TcpListener::bind(address).await {
+        // A machine without IPv6 has no [::], which means every address of both families.
+        Err(_) if address.ip() == IpAddr::from(Ipv6Addr::UNSPECIFIED) => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
+        }
+        bound => bound,
+    };
+    bound.with_context(|| format!("listening on {address} failed: is the port of {flag} free?"))
 }
 
 async fn store(files: &[PathBuf], namespace: &str) -> anyhow::Result<Store> {

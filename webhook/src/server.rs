@@ -14,7 +14,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::service::service_fn;
+use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
@@ -156,11 +161,10 @@ impl Server {
         let service = {
             let (requested, phase) = (Arc::clone(&requested), self.phase.clone());
             let exchange = Arc::clone(&self.exchange);
-            service_fn(move |request| {
+            service_fn(move |request: Request<Incoming>| {
                 requested.store(true, Ordering::Relaxed);
-                let last = *phase.borrow() != Phase::Serving;
-                let exchange = Arc::clone(&exchange);
-                async move { Ok::<_, Infallible>(exchange.answer(request, last).await) }
+                let (exchange, phase) = (Arc::clone(&exchange), phase.clone());
+                async move { Ok::<_, Infallible>(answer(&exchange, &phase, request).await) }
             })
         };
         let builder = self.builder();
@@ -202,6 +206,23 @@ impl Server {
             .keep_alive_timeout(self.limits.first_request);
         builder
     }
+}
+
+async fn answer(
+    exchange: &Exchange,
+    phase: &watch::Receiver<Phase>,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    let version = request.version();
+    let mut response = exchange.answer(request).await;
+    let ending = *phase.borrow() != Phase::Serving;
+    // HTTP/2 says it in a frame of its own (RFC 9113 section 8.2.2 forbids the header).
+    if ending && version <= Version::HTTP_11 {
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 #[cfg(test)]

@@ -21,8 +21,8 @@ pub fn clip(text: String, chars_max: usize) -> String {
     cut
 }
 
-/// All faults, one a line, as many as can be shown, and then how many more there are.
-pub fn denial<T: Display>(faults: &[T]) -> String {
+/// All faults, one a line, as many as can be shown, and then how many more there are; and how many are shown.
+pub fn denial<T: Display>(faults: &[T]) -> (String, usize) {
     let mut text = String::new();
     let mut chars = 0;
     for (index, fault) in faults.iter().enumerate() {
@@ -30,7 +30,7 @@ pub fn denial<T: Display>(faults: &[T]) -> String {
         let line_chars = line.chars().count() + 1;
         if chars + line_chars > DENIAL_CHARS_MAX - MORE_CHARS && index > 0 {
             text.push_str(&format!("\nand {} more faults", faults.len() - index));
-            return text;
+            return (text, index);
         }
         if index > 0 {
             text.push('\n');
@@ -38,7 +38,7 @@ pub fn denial<T: Display>(faults: &[T]) -> String {
         text.push_str(&line);
         chars += line_chars;
     }
-    text
+    (text, faults.len())
 }
 
 /// The warnings of one answer: each cut, none twice, and the last one says how many are left out.
@@ -77,12 +77,13 @@ mod tests {
 
     #[test]
     fn a_denial_says_how_many_faults_it_leaves_out() {
-        assert_eq!(denial(&["a: x", "b: y"]), "a: x\nb: y");
+        assert_eq!(denial(&["a: x", "b: y"]), ("a: x\nb: y".to_owned(), 2));
         let many = vec!["f".repeat(900); 10];
-        let text = denial(&many);
+        let (text, shown) = denial(&many);
+        assert_eq!(shown, 4);
         assert!(text.chars().count() <= DENIAL_CHARS_MAX, "{}", text.len());
         assert!(text.ends_with("\nand 6 more faults"), "{text}");
-        assert!(denial(&["g".repeat(9_000)]).chars().count() <= DENIAL_CHARS_MAX);
+        assert!(denial(&["g".repeat(9_000)]).0.chars().count() <= DENIAL_CHARS_MAX);
     }
 
     #[test]

@@ -9,6 +9,9 @@ mod read;
 mod scalar;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 pub use documents::{Document, Form, documents};
 pub use write::to_yaml;
 

@@ -290,14 +290,10 @@ impl Reader {
 
     fn unknown(&mut self, key: &str) {
         let keys = Annotation::ALL.map(Annotation::key);
-        let names = Annotation::ALL.map(|annotation| &annotation.key()[ANNOTATION_PREFIX.len()..]);
-        let name = &key[ANNOTATION_PREFIX.len()..];
-        let near = suggest::nearest(name, names);
+        let near = Annotation::nearest(key);
+        self.endpoint_misspelled |= near == Some(Annotation::Endpoint);
         let message = match near {
-            Some(near) => {
-                self.endpoint_misspelled |= near == "endpoint";
-                format!("is unknown: write {ANNOTATION_PREFIX}{near}, or remove it. ")
-            }
+            Some(near) => format!("is unknown: write {near}, or remove it. "),
             None => "is unknown: remove it. ".to_owned(),
         };
         let message = format!("{message}The keys are {}", keys.join(", "));

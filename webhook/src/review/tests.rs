@@ -135,6 +135,30 @@ async fn a_refused_pod_is_told_everything_twice() {
 }
 
 #[tokio::test]
+async fn a_flood_of_faults_is_counted() {
+    let annotations = (0..2_000)
+        .map(|index| (format!("dataflow-sidecar.io/unknown-{index}"), json!("x")))
+        .collect();
+    let pod = pod(Value::Object(annotations));
+    let (response, answered) = answer(&review("", "Pod", "CREATE", pod, Value::Null)).await;
+    assert!(answered.body.unwrap().len() < 20_000);
+    let causes = response["status"]["details"]["causes"].as_array().unwrap();
+    let last = causes.last().unwrap()["message"].as_str().unwrap();
+    assert_eq!(
+        last,
+        format!(
+            "and {} more faults from here on",
+            2_001 - (causes.len() - 1)
+        )
+    );
+    let message = response["status"]["message"].as_str().unwrap();
+    assert!(
+        message.ends_with(&format!("and {} more faults", 2_001 - (causes.len() - 1))),
+        "{message}"
+    );
+}
+
+#[tokio::test]
 async fn what_is_not_ours_passes() {
     for (group, kind, operation, object, reason) in [
         ("", "Pod", "CREATE", pod(json!({})), "not_annotated"),

@@ -147,18 +147,14 @@ impl Verdict {
         if violations.is_empty() {
             return allowed(warnings);
         }
-        Verdict {
-            result: ReviewResult::Denied,
-            reason: "invalid_endpoint",
-            denial: Some(Denial {
-                code: UNPROCESSABLE,
-                reason: "Invalid",
-                message: text::denial(&violations),
-                causes: violations.into_iter().map(cause_of_violation).collect(),
-            }),
+        let (message, shown) = text::denial(&violations);
+        let causes = violations.into_iter().map(cause_of_violation).collect();
+        denied(
+            "invalid_endpoint",
+            message,
+            bounded(causes, shown),
             warnings,
-            ..Verdict::untouched(NO_REASON)
-        }
+        )
     }
 
     /// What was found in a workload whose template is at `template_path`.
@@ -189,27 +185,51 @@ fn allowed(warnings: Vec<String>) -> Verdict {
 }
 
 fn denied_by_faults(faults: &[Fault], prefix: &str, warnings: Vec<String>) -> Verdict {
+    let (message, shown) = text::denial(faults);
+    let causes = faults
+        .iter()
+        .map(|fault| Cause {
+            reason: fault.kind.reason().as_str(),
+            field: fault.place.path(prefix),
+            message: fault.message.clone(),
+        })
+        .collect();
+    let reason = faults
+        .first()
+        .map_or(NO_REASON, |fault| fault.kind.as_str());
+    denied(reason, message, bounded(causes, shown), warnings)
+}
+
+fn denied(
+    reason: &'static str,
+    message: String,
+    causes: Vec<Cause>,
+    warnings: Vec<String>,
+) -> Verdict {
     Verdict {
         result: ReviewResult::Denied,
-        reason: faults
-            .first()
-            .map_or(NO_REASON, |fault| fault.kind.as_str()),
+        reason,
         denial: Some(Denial {
             code: UNPROCESSABLE,
             reason: "Invalid",
-            message: text::denial(faults),
-            causes: faults
-                .iter()
-                .map(|fault| Cause {
-                    reason: fault.kind.reason().as_str(),
-                    field: fault.place.path(prefix),
-                    message: fault.message.clone(),
-                })
-                .collect(),
+            message,
+            causes,
         }),
         warnings,
         ..Verdict::untouched(NO_REASON)
     }
+}
+
+/// As many causes as the message shows: kubectl prints them instead of it.
+fn bounded(mut causes: Vec<Cause>, shown: usize) -> Vec<Cause> {
+    let left = causes.len().saturating_sub(shown);
+    if left > 0 {
+        causes.truncate(shown + 1);
+        if let Some(last) = causes.last_mut() {
+            last.message = format!("and {left} more faults from here on");
+        }
+    }
+    causes
 }
 
 fn cause_of_violation(violation: Violation) -> Cause {

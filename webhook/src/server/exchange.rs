@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
-use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
-use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -34,10 +34,9 @@ pub struct Exchange {
 struct Refusal(StatusCode, Refused, String);
 
 impl Exchange {
-    /// Answers a request. `last` tells that this connection is to end with it.
-    pub async fn answer(&self, request: Request<Incoming>, last: bool) -> Response<Full<Bytes>> {
-        let version = request.version();
-        let mut response = match self.review(request).await {
+    /// Answers a request.
+    pub async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        match self.review(request).await {
             Ok(body) => respond(StatusCode::OK, JSON, body),
             Err(Refusal(status, reason, text)) => {
                 self.metrics.refused(reason);
@@ -49,14 +48,7 @@ impl Exchange {
                 }
                 response
             }
-        };
-        // HTTP/2 says it in a frame of its own (RFC 9113 section 8.2.2 forbids the header).
-        if last && version <= Version::HTTP_11 {
-            response
-                .headers_mut()
-                .insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        response
     }
 
     async fn review(&self, request: Request<Incoming>) -> Result<Vec<u8>, Refusal> {

@@ -31,6 +31,9 @@ use crate::review::Reviewer;
 use crate::store::Store;
 use crate::validate::Rules;
 
+mod limits;
+mod ending;
+
 /// Long enough for a machine that is busy with something else.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -307,41 +310,6 @@ async fn a_cut_body_is_answered_with_its_uid() {
     );
 }
 
-#[tokio::test]
-async fn a_body_has_a_limit() {
-    let running = start(patient()).await;
-    let padding = " ".repeat(BODY_BYTES_MAX - review("u-4").to_string().len());
-    let longest = format!("{}{padding}", review("u-4"));
-    assert_eq!(longest.len(), BODY_BYTES_MAX);
-    let response = running
-        .http1()
-        .await
-        .send_request(post("/mutate/pods", longest.clone()))
-        .await
-        .unwrap();
-    assert_eq!(response.status(), StatusCode::OK);
-    // Announced by its length, the body need not even be sent.
-    let mut stream = running.connect("http/1.1", &TLS13).await.unwrap();
-    let head = format!(
-        "POST /mutate/pods HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-        BODY_BYTES_MAX + 1
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    assert!(read_head(&mut stream).await.starts_with("HTTP/1.1 413 "));
-    // Without a length it is counted.
-    let mut stream = running.connect("http/1.1", &TLS13).await.unwrap();
-    let head = "POST /mutate/pods HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
-    stream.write_all(head.as_bytes()).await.unwrap();
-    stream
-        .write_all(format!("{:x}\r\n{longest} \r\n", longest.len() + 1).as_bytes())
-        .await
-        .unwrap();
-    assert!(read_head(&mut stream).await.starts_with("HTTP/1.1 413 "));
-    running
-        .until_metric(r#"refused_requests_total{reason="too_large"} 2"#)
-        .await;
-}
-
 async fn read_head(stream: &mut TlsStream<TcpStream>) -> String {
     let mut head = Vec::new();
     let read = async {
@@ -353,32 +321,6 @@ async fn read_head(stream: &mut TlsStream<TcpStream>) -> String {
         .await
         .expect("an answer must come");
     String::from_utf8(head).unwrap()
-}
-
-#[tokio::test]
-async fn the_given_timeout_bounds_an_answer() {
-    let hanging = tower::service_fn(|_: Request<kube::client::Body>| {
-        std::future::pending::<Result<Response<Full<Bytes>>, std::convert::Infallible>>()
-    });
-    let store = Store::of_cluster(kube::Client::new(hanging, "default"));
-    let running = start_with(store, patient()).await;
-    let response = running
-        .http1()
-        .await
-        .send_request(post("/mutate/pods?timeout=20ms", review("u-5").to_string()))
-        .await
-        .unwrap();
-    assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
-    assert!(running.metric(r#"refused_requests_total{reason="timeout"} 1"#));
-    // With more time the lookup's own limit is first, and the pod is told.
-    let response = running
-        .http1()
-        .await
-        .send_request(post("/mutate/pods", review("u-6").to_string()))
-        .await
-        .unwrap();
-    let answer = String::from_utf8(body(response).await).unwrap();
-    assert!(answer.contains("did not answer within 1 s"), "{answer}");
 }
 
 #[tokio::test]
@@ -409,147 +351,4 @@ async fn a_new_connection_has_the_new_certificate() {
             .is_ok(),
         "a bad file must replace nothing"
     );
-}
-
-#[tokio::test]
-async fn whoever_only_waits_is_let_go() {
-    let short = Duration::from_millis(50);
-    let limits = Limits {
-        handshake: short,
-        first_request: short,
-        idle: short,
-        ..patient()
-    };
-    let running = start(limits).await;
-    // No handshake, no request, and nothing after a request.
-    let mut silent = TcpStream::connect(running.address).await.unwrap();
-    let mut byte = [0];
-    let ended = tokio::time::timeout(PATIENCE, silent.read(&mut byte))
-        .await
-        .expect("the connection must end");
-    assert!(matches!(ended, Ok(0) | Err(_)));
-    for begun in [false, true] {
-        let limits = if begun {
-            Limits {
-                first_request: PATIENCE,
-                ..limits
-            }
-        } else {
-            Limits {
-                idle: PATIENCE,
-                ..limits
-            }
-        };
-        let running = start(Limits {
-            handshake: PATIENCE,
-            ..limits
-        })
-        .await;
-        let mut stream = running.connect("http/1.1", &TLS13).await.unwrap();
-        if begun {
-            stream
-                .write_all(b"POST /mutate/pods HTTP/1.1\r\nhost: ")
-                .await
-                .unwrap();
-        }
-        let mut rest = Vec::new();
-        let ended = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await;
-        assert!(ended.is_ok(), "the connection must end");
-        running.until_metric("dataflow_webhook_connections 0").await;
-    }
-}
-
-#[tokio::test]
-async fn connections_have_a_limit() {
-    let running = start(Limits {
-        connections_max: 1,
-        ..patient()
-    })
-    .await;
-    let first = running.http1().await;
-    let second = tokio::time::timeout(
-        Duration::from_millis(200),
-        running.connect("http/1.1", &TLS13),
-    )
-    .await;
-    assert!(second.is_err(), "the second must wait");
-    drop(first);
-    let second = tokio::time::timeout(PATIENCE, running.connect("http/1.1", &TLS13)).await;
-    assert!(second.expect("the second must be taken").is_ok());
-}
-
-#[tokio::test]
-async fn the_end_answers_what_is_on_its_way_and_asks_to_close() {
-    let mut running = start(Limits {
-        linger: PATIENCE,
-        ..patient()
-    })
-    .await;
-    let mut idle = running.http1().await;
-    let response = idle
-        .send_request(post("/mutate/pods", review("u-8").to_string()))
-        .await
-        .unwrap();
-    assert!(response.headers().get("connection").is_none());
-    drop(response);
-    // A request whose body is still coming when the end is asked for.
-    let mut half = running.connect("http/1.1", &TLS13).await.unwrap();
-    let text = review("u-9").to_string();
-    let head = format!(
-        "POST /mutate/pods HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-        text.len()
-    );
-    half.write_all(head.as_bytes()).await.unwrap();
-    running.stop();
-    // While lingering, new connections are still taken and every answer ends its connection.
-    let closes = async {
-        loop {
-            let mut late = running.http1().await;
-            let response = late
-                .send_request(post("/mutate/pods", review("u-10").to_string()))
-                .await
-                .unwrap();
-            assert_eq!(response.status(), StatusCode::OK);
-            if response
-                .headers()
-                .get("connection")
-                .is_some_and(|value| value == "close")
-            {
-                break;
-            }
-        }
-    };
-    tokio::time::timeout(PATIENCE, closes)
-        .await
-        .expect("answers must ask to close");
-    half.write_all(text.as_bytes()).await.unwrap();
-    assert!(read_head(&mut half).await.starts_with("HTTP/1.1 200 "));
-}
-
-#[tokio::test]
-async fn the_end_waits_for_answers_and_not_for_idle_connections() {
-    let mut running = start(patient()).await;
-    let _idle = running.http1().await;
-    let mut half = running.connect("http/1.1", &TLS13).await.unwrap();
-    let text = review("u-11").to_string();
-    let head = format!(
-        "POST /mutate/pods HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-        text.len()
-    );
-    half.write_all(head.as_bytes()).await.unwrap();
-    // Both connections are known to be served before the end is asked for.
-    running.until_metric("dataflow_webhook_connections 2").await;
-    let mut probe = running.http1().await;
-    let response = probe
-        .send_request(post("/mutate/pods", review("u-12").to_string()))
-        .await
-        .unwrap();
-    assert_eq!(response.status(), StatusCode::OK);
-    running.stop();
-    half.write_all(text.as_bytes()).await.unwrap();
-    let head = read_head(&mut half).await;
-    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
-    let served = tokio::time::timeout(PATIENCE, &mut running.served).await;
-    assert!(served.expect("the server must end").is_ok());
-    assert!(TcpStream::connect(running.address).await.is_err());
 }
