@@ -66,7 +66,7 @@ pub async fn serve(args: Serve) -> anyhow::Result<()> {
         },
         excluded: excluded_namespaces,
     };
-    let exchange = Arc::new(Exchange { reviewer, metrics });
+    let exchange = Arc::new(Exchange::new(reviewer, metrics));
     server::serve(
         listener,
         certificates,

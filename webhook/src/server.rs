@@ -64,8 +64,8 @@ impl Default for Limits {
 
 /// A full table of files empties by itself in a moment.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Streams of one HTTP/2 connection at once, as many as the library's default.
-const STREAMS_MAX: u32 = 200;
+/// Requests of one HTTP/2 connection at once; API servers send one at a time over HTTP/1.1.
+const STREAMS_MAX: u32 = 100;
 
 /// How far the end has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

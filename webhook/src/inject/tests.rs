@@ -312,3 +312,31 @@ fn all_faults_come_at_once() {
         ]
     );
 }
+
+/// A type that lost nothing of a value knows every field of it.
+fn known<T: serde::Serialize + serde::de::DeserializeOwned>(value: &Value) {
+    let typed: T = serde_json::from_value(value.clone()).unwrap();
+    assert_eq!(&serde_json::to_value(typed).unwrap(), value);
+}
+
+#[test]
+fn what_is_added_is_known_to_kubernetes() {
+    let mut pod = pod();
+    pod["metadata"]["annotations"]["dataflow-sidecar.io/cpu-limit"] = json!("1");
+    let x509 =
+        json!({"method": "X509Certificate", "x509CertificateSettings": {"secretRef": "cert"}});
+    for answers in [service_account(), answers(x509)] {
+        let mut pod = pod.clone();
+        match decide(&pod, &answers).outcome {
+            Outcome::Injected { patch, .. } => patch.apply(&mut pod).unwrap(),
+            other => panic!("{other:?}"),
+        }
+        known::<k8s_openapi::api::core::v1::Container>(&pod["spec"]["initContainers"][0]);
+        for volume in pod["spec"]["volumes"].as_array().unwrap() {
+            known::<k8s_openapi::api::core::v1::Volume>(volume);
+        }
+        for variable in pod["spec"]["containers"][0]["env"].as_array().unwrap() {
+            known::<k8s_openapi::api::core::v1::EnvVar>(variable);
+        }
+    }
+}

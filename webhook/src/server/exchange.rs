@@ -7,6 +7,7 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -21,6 +22,10 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
+/// All bodies together: thousands of usual reviews, and yet no more than the program may use of its node.
+const BODIES_BYTES_MAX: usize = 16 * BODY_BYTES_MAX;
+const KIB: usize = 1024;
+
 /// What requests are answered with.
 #[derive(Debug)]
 pub struct Exchange {
@@ -28,12 +33,23 @@ pub struct Exchange {
     pub reviewer: Reviewer,
     /// Counts.
     pub metrics: Metrics,
+    /// Room for bodies, in KiB.
+    room: Semaphore,
 }
 
 /// A request that comes to no review: the status, why for the metric, and the text for whoever sent it.
 struct Refusal(StatusCode, Refused, String);
 
 impl Exchange {
+    /// Answers with this reviewer.
+    pub fn new(reviewer: Reviewer, metrics: Metrics) -> Exchange {
+        Exchange {
+            reviewer,
+            metrics,
+            room: Semaphore::new(BODIES_BYTES_MAX / KIB),
+        }
+    }
+
     /// Answers a request.
     pub async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         match self.review(request).await {
@@ -56,7 +72,9 @@ impl Exchange {
         let limit = route::timeout(request.uri())
             .map_or(REQUEST_TIMEOUT, |given| given.min(REQUEST_TIMEOUT));
         let review = async {
-            let body = read(request.into_body()).await?;
+            let body = request.into_body();
+            let _room = self.room_for(&body).await;
+            let body = read(body).await?;
             let start = Instant::now();
             let answered = self.reviewer.answer(&body).await;
             self.metrics
@@ -79,6 +97,17 @@ impl Exchange {
                 Err(Refusal(StatusCode::GATEWAY_TIMEOUT, Refused::Timeout, text))
             }
         }
+    }
+
+    /// Room for a body until it is answered; one that does not say its length takes that of the longest.
+    async fn room_for(&self, body: &Incoming) -> Option<SemaphorePermit<'_>> {
+        let exact = body
+            .size_hint()
+            .exact()
+            .and_then(|bytes| usize::try_from(bytes).ok());
+        let bytes = exact.unwrap_or(BODY_BYTES_MAX).min(BODY_BYTES_MAX);
+        let permits = u32::try_from(bytes.div_ceil(KIB)).unwrap_or(u32::MAX);
+        self.room.acquire_many(permits).await.ok()
     }
 }
 

@@ -94,10 +94,7 @@ async fn start_with(store: Store, limits: Limits) -> Running {
         rules: Rules::Deny,
         excluded: Vec::new(),
     };
-    let exchange = Exchange {
-        reviewer,
-        metrics: metrics.clone(),
-    };
+    let exchange = Exchange::new(reviewer, metrics.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag, options};
 use serde_json::{Map, Value};
 
@@ -120,41 +122,32 @@ impl<'a> Reader<'a> {
 
     fn mapping(&mut self, depth: usize) -> Result<Value, YamlError> {
         let mut fields = Map::new();
-        let mut merged = Map::new();
         loop {
             let (event, span) = self.inner()?;
             if matches!(event, Event::MappingEnd) {
-                break;
+                return Ok(Value::Object(fields));
             }
             let is_merge =
                 matches!(&event, Event::Scalar(text, ScalarStyle::Plain, _, None) if text == "<<");
             let key = self.node(event, span, depth + 1)?;
             let (event, value_span) = self.inner()?;
             let value = self.node(event, value_span, depth + 1)?;
+            // Of two equal keys the last one counts, whether it is written or merged in, as for kubectl.
             if is_merge {
-                self.merge(&mut merged, value, value_span)?;
+                fields.append(&mut self.merged(value, value_span)?);
             } else {
-                // A key that stands twice: the last one counts, as for kubectl.
                 fields.insert(self.key(key, span)?, value);
             }
         }
-        for (key, value) in merged {
-            fields.entry(key).or_insert(value);
-        }
-        Ok(Value::Object(fields))
     }
 
     /// What `<<` brings in: a mapping, or several of which the first counts most.
-    fn merge(
-        &self,
-        merged: &mut Map<String, Value>,
-        value: Value,
-        span: Span,
-    ) -> Result<(), YamlError> {
+    fn merged(&self, value: Value, span: Span) -> Result<Map<String, Value>, YamlError> {
         let sources = match value {
             Value::Array(sources) => sources,
             one => vec![one],
         };
+        let mut merged = Map::new();
         for source in sources {
             let Value::Object(source) = source else {
                 return Err(self.meaning(span, "<< takes a mapping or a list of mappings"));
@@ -163,7 +156,7 @@ impl<'a> Reader<'a> {
                 merged.entry(key).or_insert(value);
             }
         }
-        Ok(())
+        Ok(merged)
     }
 
     fn key(&self, key: Value, span: Span) -> Result<String, YamlError> {
@@ -189,18 +182,29 @@ impl<'a> Reader<'a> {
             .unwrap_or(&word);
         let plain = style == ScalarStyle::Plain;
         match word {
+            "" if plain && scalar::is_infinite(text) => Err(self.meaning(
+                span,
+                &format!("{text} cannot be said in JSON: quote it if it is text"),
+            )),
             "" if plain => Ok(scalar::resolve(text)),
             "int" | "float" | "bool" | "null" => match scalar::resolve(text) {
                 Value::String(_) => Err(self.meaning(span, &format!("{text:?} is no {word}"))),
                 value => Ok(value),
             },
-            "binary" => Err(self.meaning(
-                span,
-                "!!binary is not read: write the base64 text without the tag",
-            )),
+            "binary" => self.binary(text, span),
             // Quoted, a block, `!`, `!!str`, or a tag that says nothing to JSON.
             _ => Ok(Value::String(text.to_owned())),
         }
+    }
+
+    fn binary(&self, text: &str, span: Span) -> Result<Value, YamlError> {
+        let digits: String = text.split_whitespace().collect();
+        STANDARD
+            .decode(digits)
+            .ok()
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .map(Value::String)
+            .ok_or_else(|| self.meaning(span, "!!binary holds no text: JSON cannot say it"))
     }
 
     fn count(&mut self, nodes: usize, span: Span) -> Result<(), YamlError> {
@@ -262,7 +266,9 @@ mod tests {
             json!({"a": "0644", "b": 7, "c": 1, "d": "yes", "e": "x"})
         );
         assert!(refused("a: !!int seven\n").contains("\"seven\" is no int"));
-        assert!(refused("a: !!binary aGk=\n").contains("without the tag"));
+        assert_eq!(read("a: !!binary aGVs\n  bG8=\n"), json!({"a": "hello"}));
+        assert!(refused("a: !!binary '!'\n").contains("holds no text"));
+        assert!(refused("a: -.inf\n").contains("quote it"));
     }
 
     #[test]
@@ -281,7 +287,7 @@ two:
 list: [*base, *base]
 ";
         let value = read(text);
-        assert_eq!(value["one"], json!({"cpu": "20m", "memory": "32Mi"}));
+        assert_eq!(value["one"], json!({"cpu": "10m", "memory": "32Mi"}));
         assert_eq!(
             value["two"],
             json!({"cpu": "30m", "memory": "32Mi", "disk": "5Gi"})

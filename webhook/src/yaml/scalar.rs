@@ -23,12 +23,19 @@ pub(super) fn resolve(word: &str) -> Value {
     .map_or_else(|| Value::String(word.to_owned()), Value::Number)
 }
 
+/// Whether a word is an infinity or no number at all, which JSON cannot say.
+pub(super) fn is_infinite(word: &str) -> bool {
+    let unsigned = word.strip_prefix(['+', '-']).unwrap_or(word);
+    matches!(unsigned, ".inf" | ".Inf" | ".INF") || matches!(word, ".nan" | ".NaN" | ".NAN")
+}
+
 /// Whether a word, written plain, would be read as itself: by YAML 1.1 and by parsers of 1.2 alike.
 pub(super) fn reads_as_itself(word: &str) -> bool {
     let text = resolve(word) == Value::String(word.to_owned());
     // Words that some parsers know and kubectl's does not: merge and default keys, numbers to base 60, dates,
     // octals of 1.2, infinities.
-    let other = matches!(word, "<<" | "=") || is_date(word) || is_base_60(word);
+    let other =
+        matches!(word, "<<" | "=") || is_infinite(word) || is_date(word) || is_base_60(word);
     let number_like = word.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
         && word
             .chars()
