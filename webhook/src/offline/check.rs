@@ -1,10 +1,15 @@
 //! `validate`: what the API server would be told about the objects of files.
 
+use endpoint::resource::{GROUP, KIND};
+use endpoint::suggest;
+use serde_json::Value;
+
 use super::files::Text;
 use super::objects::{Object, Role};
 use super::{Exit, Notes, Options, Report, manifests, store};
 use crate::inject::annotations::{endpoint_names, ours};
 use crate::inject::fault::{Fault, FaultKind};
+use crate::inject::pod::text;
 use crate::inject::{Outcome, Subject, inject};
 use crate::store::Store;
 use crate::validate::Rules;
@@ -57,7 +62,23 @@ fn check(object: &Object<'_>, store: &Store, options: &Options) -> Option<Found>
                 || object.pod().is_some_and(|pod| !ours(pod).is_empty());
             annotated.then(|| applied(object, workload, store, options))
         }
+        Role::Other if is_meant_as_endpoint(&object.value) => Some(endpoint(object)),
         Role::Other => None,
+    }
+}
+
+/// Whether an object without the right apiVersion or kind is most likely a DataflowEndpoint all the same. The cluster
+/// would know no such kind, which says nothing about how to mend it.
+fn is_meant_as_endpoint(value: &Value) -> bool {
+    // Kinds of the same group that are near ours and are not ours.
+    const OTHER_KINDS: [&str; 3] = ["Dataflow", "DataflowProfile", "DataflowGraph"];
+    let group = text(value, "apiVersion").split('/').next();
+    let kind = text(value, "kind");
+    let near = || suggest::nearest(kind, OTHER_KINDS.into_iter().chain([KIND])) == Some(KIND);
+    match kind {
+        "" => value.pointer("/spec/mqttSettings").is_some() || !value.is_object(),
+        KIND => true,
+        _ => group == Some(GROUP) && near(),
     }
 }
 

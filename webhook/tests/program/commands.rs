@@ -63,6 +63,43 @@ fn validate_names_file_object_field_and_remedy() {
 }
 
 #[test]
+fn validate_knows_an_endpoint_whose_kind_is_wrong() {
+    let group = "connectivity.iotoperations.azure.com/v1";
+    for (content, wanted) in [
+        (
+            GOOD.replace("kind: DataflowEndpoint\n", ""),
+            "?/default: kind: is required: write DataflowEndpoint\n",
+        ),
+        (
+            GOOD.replace(": DataflowEndpoint", ": DataFlowEndPoint"),
+            ": kind: \"DataFlowEndPoint\" is not ",
+        ),
+        (
+            GOOD.replace(&format!("apiVersion: {group}\n"), ""),
+            ": apiVersion: is required: write connectivity.",
+        ),
+        (
+            GOOD.replace(group, "example.com/v1"),
+            ": apiVersion: \"example.com/v1\" is not ",
+        ),
+        (
+            "- kind: DataflowEndpoint\n".to_owned(),
+            "must be an object, not a list",
+        ),
+        (
+            GOOD.replace(": DataflowEndpoint", ": DataflowGraph")
+                .replace("mqttSettings", "nodes"),
+            "",
+        ),
+    ] {
+        let dir = Dir::with(&[("file.yaml", &content)]);
+        let (code, _, stderr) = dir.run(&["validate", "-f", "file.yaml"]);
+        assert_eq!(code, i32::from(!wanted.is_empty()), "{content}\n{stderr}");
+        assert!(stderr.contains(wanted), "{wanted}\n{stderr}");
+    }
+}
+
+#[test]
 fn validate_checks_annotations_and_warns() {
     let deployment = "\
 apiVersion: apps/v1
