@@ -1,8 +1,23 @@
 //! An endpoint's spec, parsed and checked, with every default filled in.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use crate::{Violation, Warning};
+
+mod parse;
+mod read;
+mod host;
+mod authentication;
+mod event_grid;
+pub(crate) mod fields;
+pub(crate) mod names;
+mod write;
+mod mounts;
+mod change;
+
+pub use change::{violations_introduced, warnings_of_change};
 
 /// What a session needs to know of its endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,13 +143,156 @@ pub enum CloudEventAttributes {
     CreateOrRemap,
 }
 
+/// The name of a way to authenticate, without its settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// See [`Authentication::ServiceAccountToken`].
+    ServiceAccountToken,
+    /// See [`Authentication::X509Certificate`].
+    X509Certificate,
+    /// See [`Authentication::SystemAssignedManagedIdentity`].
+    SystemAssignedManagedIdentity,
+    /// See [`Authentication::UserAssignedManagedIdentity`].
+    UserAssignedManagedIdentity,
+    /// See [`Authentication::AccessToken`].
+    AccessToken,
+    /// See [`Authentication::Anonymous`].
+    Anonymous,
+}
+
 impl Settings {
     /// Checks a `DataflowEndpoint` (the whole resource as JSON) and fills in its defaults.
     ///
     /// # Errors
-    /// Every fault of the resource at once.
+    /// Every fault of the resource at once, in the order of the fields.
     pub fn parse(resource: &Value) -> Result<(Settings, Vec<Warning>), Vec<Violation>> {
-        let _ = resource;
-        Err(Vec::new())
+        parse::parse(resource)
+    }
+
+    /// The resource that parses to these settings, with every default written out.
+    pub fn to_resource(&self) -> Value {
+        write::resource(self)
+    }
+
+    /// Whether the broker is Azure Event Grid, which has rules of its own.
+    pub fn is_event_grid(&self) -> bool {
+        event_grid::is_event_grid(&self.host.name)
     }
 }
+
+impl Authentication {
+    /// The method without its settings.
+    pub fn method(&self) -> Method {
+        match self {
+            Authentication::ServiceAccountToken { .. } => Method::ServiceAccountToken,
+            Authentication::X509Certificate { .. } => Method::X509Certificate,
+            Authentication::SystemAssignedManagedIdentity { .. } => {
+                Method::SystemAssignedManagedIdentity
+            }
+            Authentication::UserAssignedManagedIdentity { .. } => {
+                Method::UserAssignedManagedIdentity
+            }
+            Authentication::AccessToken { .. } => Method::AccessToken,
+            Authentication::Anonymous => Method::Anonymous,
+        }
+    }
+}
+
+impl Method {
+    /// Every method, in the order of the documentation.
+    pub const ALL: [Method; 6] = [
+        Method::ServiceAccountToken,
+        Method::X509Certificate,
+        Method::SystemAssignedManagedIdentity,
+        Method::UserAssignedManagedIdentity,
+        Method::AccessToken,
+        Method::Anonymous,
+    ];
+
+    /// The word in `authentication.method`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Method::ServiceAccountToken => "ServiceAccountToken",
+            Method::X509Certificate => "X509Certificate",
+            Method::SystemAssignedManagedIdentity => "SystemAssignedManagedIdentity",
+            Method::UserAssignedManagedIdentity => "UserAssignedManagedIdentity",
+            Method::AccessToken => "AccessToken",
+            Method::Anonymous => "Anonymous",
+        }
+    }
+
+    /// The field of `authentication` with the method's settings.
+    pub fn settings_key(self) -> &'static str {
+        match self {
+            Method::ServiceAccountToken => "serviceAccountTokenSettings",
+            Method::X509Certificate => "x509CertificateSettings",
+            Method::SystemAssignedManagedIdentity => "systemAssignedManagedIdentitySettings",
+            Method::UserAssignedManagedIdentity => "userAssignedManagedIdentitySettings",
+            Method::AccessToken => "accessTokenSettings",
+            Method::Anonymous => "anonymousSettings",
+        }
+    }
+
+    /// Whether the method sends or proves something that only TLS protects.
+    pub fn needs_tls(self) -> bool {
+        match self {
+            Method::X509Certificate
+            | Method::SystemAssignedManagedIdentity
+            | Method::UserAssignedManagedIdentity
+            | Method::AccessToken => true,
+            // A service account token without TLS is only warned of: it is bound to its audience and lives an hour.
+            Method::ServiceAccountToken | Method::Anonymous => false,
+        }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `name:port`, an IPv6 address in brackets.
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Host { name, port } = self;
+        if name.contains(':') {
+            write!(f, "[{name}]:{port}")
+        } else {
+            write!(f, "{name}:{port}")
+        }
+    }
+}
+
+impl Retain {
+    /// The word in `retain`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Retain::Keep => "Keep",
+            Retain::Never => "Never",
+        }
+    }
+}
+
+impl CloudEventAttributes {
+    /// The word in `cloudEventAttributes`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CloudEventAttributes::Propagate => "Propagate",
+            CloudEventAttributes::CreateOrRemap => "CreateOrRemap",
+        }
+    }
+}
+
+impl Protocol {
+    /// The word in `protocol`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Protocol::Mqtt => "Mqtt",
+            Protocol::WebSockets { .. } => "WebSockets",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

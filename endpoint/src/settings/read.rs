@@ -1,0 +1,321 @@
+//! Reads fields of raw JSON and collects every fault instead of stopping at the first.
+
+use serde_json::{Map, Value};
+
+use super::fields;
+use crate::violation::Reason;
+use crate::{Violation, Warning, suggest};
+
+/// Longer values are cut where a message quotes them: the reader knows what they wrote.
+const QUOTED_CHARS_MAX: usize = 60;
+
+/// What was found so far.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    pub(super) violations: Vec<Violation>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+impl Findings {
+    pub(super) fn deny(
+        &mut self,
+        field: impl Into<String>,
+        reason: Reason,
+        message: impl Into<String>,
+    ) {
+        self.violations.push(Violation {
+            field: field.into(),
+            reason,
+            message: message.into(),
+        });
+    }
+
+    pub(super) fn invalid(&mut self, field: impl Into<String>, message: impl Into<String>) {
+        self.deny(field, Reason::Invalid, message);
+    }
+
+    pub(super) fn warn(&mut self, field: impl Into<String>, message: impl Into<String>) {
+        self.warnings.push(Warning {
+            field: field.into(),
+            message: message.into(),
+        });
+    }
+}
+
+/// A field as it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Field<T> {
+    /// Not there, or null, which the API server drops.
+    Absent,
+    /// Reported; with what was most likely meant, so that the checks that depend on it can go on.
+    Bad(Option<T>),
+    /// Usable.
+    Good(T),
+}
+
+impl<T> Field<T> {
+    /// The value for the settings: `default` where the field is absent, nothing where it was reported.
+    pub(super) fn or(self, default: T) -> Option<T> {
+        match self {
+            Field::Absent => Some(default),
+            Field::Bad(_) => None,
+            Field::Good(value) => Some(value),
+        }
+    }
+
+    /// The value for checks on other fields: what was most likely meant.
+    pub(super) fn meant_or(self, default: T) -> Option<T> {
+        match self {
+            Field::Absent => Some(default),
+            Field::Bad(guess) => guess,
+            Field::Good(value) => Some(value),
+        }
+    }
+}
+
+/// A closed set of words.
+pub(super) struct Choice<T: 'static> {
+    /// What a word of the set is, with its article.
+    pub(super) what: &'static str,
+    pub(super) words: &'static [(&'static str, T)],
+    /// Words that people write for one of the set and that are not near it in letters.
+    pub(super) aliases: &'static [(&'static str, &'static str)],
+}
+
+impl<T: Copy> Choice<T> {
+    fn get(&self, word: &str) -> Option<T> {
+        self.words
+            .iter()
+            .find(|(name, _)| *name == word)
+            .map(|(_, value)| *value)
+    }
+
+    fn meant(&self, given: &str) -> Option<&'static str> {
+        let alias = self
+            .aliases
+            .iter()
+            .find(|(alias, _)| alias.eq_ignore_ascii_case(given));
+        alias
+            .map(|(_, word)| *word)
+            .or_else(|| suggest::nearest(given, self.words.iter().map(|(name, _)| *name)))
+    }
+
+    /// `A, B or C`
+    pub(super) fn list(&self) -> String {
+        or_list(self.words.iter().map(|(name, _)| *name))
+    }
+}
+
+/// An object of the resource and its path.
+pub(super) struct Section<'a> {
+    map: Option<&'a Map<String, Value>>,
+    /// Whether something was written there, be it of the wrong type.
+    pub(super) present: bool,
+    pub(super) path: String,
+}
+
+impl<'a> Section<'a> {
+    /// The whole resource; reports it where it is no object.
+    pub(super) fn root(resource: &'a Value, findings: &mut Findings) -> Section<'a> {
+        Section::of(Some(resource), String::new(), findings)
+    }
+
+    /// The object in the field `key`; reports one of another type.
+    pub(super) fn section(&self, key: &str, findings: &mut Findings) -> Section<'a> {
+        Section::of(self.get(key), self.at(key), findings)
+    }
+
+    fn of(value: Option<&'a Value>, path: String, findings: &mut Findings) -> Section<'a> {
+        if let Some(value) = value.filter(|value| !value.is_object()) {
+            let field = if path.is_empty() { "resource" } else { &path };
+            findings.invalid(
+                field,
+                format!("must be an object with fields, not {}", shown(value)),
+            );
+        }
+        Section {
+            map: value.and_then(Value::as_object),
+            present: value.is_some(),
+            path,
+        }
+    }
+
+    /// Whether the object can be looked into.
+    pub(super) fn is_object(&self) -> bool {
+        self.map.is_some()
+    }
+
+    /// The value of a field; null counts as absent.
+    pub(super) fn get(&self, key: &str) -> Option<&'a Value> {
+        self.map
+            .and_then(|map| map.get(key))
+            .filter(|value| !value.is_null())
+    }
+
+    /// Path of a field of this object from the root of the resource.
+    pub(super) fn at(&self, key: &str) -> String {
+        let plain = !key.is_empty()
+            && key.len() <= QUOTED_CHARS_MAX
+            && key
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+        match (self.path.is_empty(), plain) {
+            (true, true) => key.to_owned(),
+            (true, false) => format!("[{}]", quoted(key)),
+            (false, true) => format!("{}.{key}", self.path),
+            (false, false) => format!("{}[{}]", self.path, quoted(key)),
+        }
+    }
+
+    /// Text of a field. `write` says what belongs there, for a value of another type.
+    pub(super) fn text(&self, key: &str, write: &str, findings: &mut Findings) -> Field<&'a str> {
+        match self.get(key) {
+            None => Field::Absent,
+            Some(Value::String(text)) => Field::Good(text),
+            Some(other) => {
+                findings.invalid(
+                    self.at(key),
+                    format!("must be a string, not {}: write {write}", shown(other)),
+                );
+                Field::Bad(None)
+            }
+        }
+    }
+
+    /// Word of a closed set.
+    pub(super) fn choice<T: Copy>(
+        &self,
+        key: &str,
+        choice: &Choice<T>,
+        findings: &mut Findings,
+    ) -> Field<T> {
+        let Some(value) = self.get(key) else {
+            return Field::Absent;
+        };
+        if let Some(good) = value.as_str().and_then(|word| choice.get(word)) {
+            return Field::Good(good);
+        }
+        // YAML 1.1 reads yes, no, on and off as booleans, so those are looked up as words too.
+        let word = match value {
+            Value::String(word) => Some(word.clone()),
+            Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+            _ => None,
+        };
+        let meant = word.and_then(|word| choice.meant(&word));
+        let write = meant.map_or_else(|| choice.list(), str::to_owned);
+        findings.deny(
+            self.at(key),
+            Reason::NotSupported,
+            format!("{} is not {}: write {write}", shown(value), choice.what),
+        );
+        Field::Bad(meant.and_then(|word| choice.get(word)))
+    }
+
+    /// Whole number from `least` to `most`, both included; a fraction of zero is none (`60.0`), as the API server has it.
+    pub(super) fn integer(
+        &self,
+        key: &str,
+        least: i64,
+        most: i64,
+        findings: &mut Findings,
+    ) -> Field<i64> {
+        let Some(value) = self.get(key) else {
+            return Field::Absent;
+        };
+        let range = if most - least == 1 {
+            format!("{least} or {most}")
+        } else {
+            format!("{least} to {most}")
+        };
+        let fault = match whole(value) {
+            Some(number) if number < i128::from(least) => {
+                format!("{} is too low: write {range}", shown(value))
+            }
+            Some(number) if number > i128::from(most) => {
+                format!("{} is too high: write {range}", shown(value))
+            }
+            Some(number) => {
+                // Both limits are i64, so a number between them is one.
+                return i64::try_from(number).map_or(Field::Bad(None), Field::Good);
+            }
+            None => match value.as_str().map(str::parse::<i64>) {
+                Some(Ok(number)) if (least..=most).contains(&number) => {
+                    format!(
+                        "must be a number, not the string {}: write {number} without quotes",
+                        shown(value)
+                    )
+                }
+                _ => format!(
+                    "must be a whole number, not {}: write {range}",
+                    shown(value)
+                ),
+            },
+        };
+        findings.invalid(self.at(key), fault);
+        Field::Bad(None)
+    }
+
+    /// Reports every field that is not one of `known`, with the field that was most likely meant.
+    pub(super) fn deny_unknown(&self, known: &[&str], findings: &mut Findings) {
+        for key in self.map.into_iter().flat_map(Map::keys) {
+            if known.contains(&key.as_str()) {
+                continue;
+            }
+            let places: Vec<&str> = fields::places(key).collect();
+            let remedy = match suggest::nearest(key, known.iter().copied()) {
+                Some(near) if self.get(near).is_some() => {
+                    format!("remove it ({near} is already there)")
+                }
+                Some(near) => format!("write {near}"),
+                None if !places.is_empty() => format!("move it into {}", or_list(places)),
+                None if known.is_empty() => "remove it; there are no fields here".to_owned(),
+                None => format!("remove it; the fields here are {}", known.join(", ")),
+            };
+            findings.invalid(self.at(key), format!("is not a known field: {remedy}"));
+        }
+    }
+}
+
+fn whole(value: &Value) -> Option<i128> {
+    let number = value.as_number()?;
+    let integer = number
+        .as_i64()
+        .map(i128::from)
+        .or_else(|| number.as_u64().map(i128::from));
+    // A float beyond i128 saturates, which is still out of every range here.
+    integer.or_else(|| {
+        number
+            .as_f64()
+            .filter(|float| float.fract() == 0.0)
+            .map(|float| float as i128)
+    })
+}
+
+/// `A, B or C`
+pub(super) fn or_list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    let words: Vec<&str> = words.into_iter().collect();
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        Some((last, _)) => (*last).to_owned(),
+        None => String::new(),
+    }
+}
+
+/// A value as a message shows it: never longer than a line, never more of an object than that it is one.
+pub(super) fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::String(text) => quoted(text),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+    }
+}
+
+/// Text in quotes, control characters escaped, cut to a readable length.
+pub(super) fn quoted(text: &str) -> String {
+    match text.char_indices().nth(QUOTED_CHARS_MAX) {
+        Some((end, _)) => format!("{:?}...", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
