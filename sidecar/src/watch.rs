@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use endpoint::contract;
+use endpoint::contract::Mount;
 use notify::event::{AccessKind, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::{Notify, watch};
@@ -68,17 +68,8 @@ impl Files {
     }
 
     fn folders(&self) -> [PathBuf; 4] {
-        [
-            parent_of(&self.path.join(contract::CONFIG_FILE)),
-            parent_of(&self.path.join(contract::TOKEN_FILE)),
-            self.path.join(contract::CA_DIR),
-            self.path.join(contract::CREDENTIALS_DIR),
-        ]
+        Mount::ALL.map(|mount| self.path.join(mount.dir()))
     }
-}
-
-fn parent_of(path: &Path) -> PathBuf {
-    path.parent().expect("a contract path must have a folder").to_owned()
 }
 
 impl Watch {

@@ -1,12 +1,10 @@
 //! Access tokens from a Secret, sent as password.
 
 use bytes::Bytes;
+use endpoint::contract::mounts::ACCESS_TOKEN_KEY;
 
 use super::{AuthError, CREDENTIAL_SIZE_MAX};
 use crate::watch::Folder;
-
-/// The key that holds the token where the Secret has several.
-pub(crate) const KEY: &str = "token";
 
 /// The token in the folder `credentials`: the key `token`, or the only key; `None` while there is no key.
 ///
@@ -19,8 +17,8 @@ pub(crate) fn password(folder: &Folder) -> Result<Option<Bytes>, AuthError> {
         Folder::Files(files) => files,
     };
     let mut names = files.keys();
-    let name = match (files.contains_key(KEY), names.next(), names.next()) {
-        (true, ..) => KEY,
+    let name = match (files.contains_key(ACCESS_TOKEN_KEY), names.next(), names.next()) {
+        (true, ..) => ACCESS_TOKEN_KEY,
         (false, Some(only), None) => only,
         (false, None, _) => return Ok(None),
         (false, Some(_), Some(_)) => {

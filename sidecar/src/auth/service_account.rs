@@ -5,13 +5,11 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use endpoint::contract::mounts::TOKEN_VOLUME_PATH;
 use serde_json::Value;
 
 use super::{AuthError, CREDENTIAL_SIZE_MAX};
 use crate::watch::Folder;
-
-/// Name of the file in the folder `token`; see `endpoint::contract::TOKEN_FILE`.
-pub(crate) const FILE: &str = "token";
 
 /// A whole token.
 #[derive(Clone, PartialEq, Eq)]
@@ -38,7 +36,7 @@ pub(crate) fn token(folder: &Folder) -> Result<Option<Token>, AuthError> {
     if let Folder::Unreadable(text) = folder {
         return Err(AuthError::Unreadable(text.clone()));
     }
-    folder.file(FILE).map(parse).transpose()
+    folder.file(TOKEN_VOLUME_PATH).map(parse).transpose()
 }
 
 fn parse(content: &Bytes) -> Result<Token, AuthError> {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use endpoint::contract::mounts::{client_secret, tls_secret};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -47,11 +48,15 @@ struct Layout {
 
 /// `kubernetes.io/tls` first, then the names that Azure IoT Operations documents.
 const LAYOUTS: [Layout; 2] = [
-    Layout { certificate: "tls.crt", key: "tls.key", intermediates: None },
     Layout {
-        certificate: "client_cert.pem",
-        key: "client_key.pem",
-        intermediates: Some("client_intermediate_certs.pem"),
+        certificate: tls_secret::CERTIFICATE,
+        key: tls_secret::KEY,
+        intermediates: None,
+    },
+    Layout {
+        certificate: client_secret::CERTIFICATE,
+        key: client_secret::KEY,
+        intermediates: Some(client_secret::INTERMEDIATES),
     },
 ];
 

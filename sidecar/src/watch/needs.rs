@@ -1,11 +1,9 @@
 //! What settings need of the pod, and whether this pod mounts it: a pod's volumes cannot change while it runs.
 
-use endpoint::{Authentication, Settings, contract};
+use endpoint::contract::{self, Mount};
+use endpoint::{Authentication, Settings};
 
 use super::{Folder, Reading};
-
-/// The audience with which the webhook projects the token that a user-assigned identity exchanges.
-const TOKEN_EXCHANGE_AUDIENCE: &str = "api://AzureADTokenExchange";
 
 /// What the mounted folders are known to hold: the names in the first settings that used them.
 ///
@@ -33,17 +31,17 @@ impl Mounted {
 /// Why this pod cannot serve these settings, if it cannot.
 pub(crate) fn unmet(settings: &Settings, reading: &Reading, mounted: &Mounted) -> Option<String> {
     let Needs { audience, bundle, secret } = Needs::of(settings);
-    let token_dir = contract::TOKEN_FILE.split('/').next().unwrap_or_default();
     let checks = [
-        ("a token for audience", audience, &mounted.audience, token_dir, &reading.token),
-        ("ConfigMap", bundle, &mounted.bundle, contract::CA_DIR, &reading.ca),
-        ("Secret", secret, &mounted.secret, contract::CREDENTIALS_DIR, &reading.credentials),
+        ("a token for audience", audience, &mounted.audience, Mount::Token, &reading.token),
+        ("ConfigMap", bundle, &mounted.bundle, Mount::Ca, &reading.ca),
+        ("Secret", secret, &mounted.secret, Mount::Credentials, &reading.credentials),
     ];
-    checks.into_iter().find_map(|(what, name, known, path, folder)| {
+    checks.into_iter().find_map(|(what, name, known, mount, folder)| {
         let name = name?;
         if *folder == Folder::NotMounted {
             return Some(format!(
-                "the settings need {what} {name}, and this pod mounts nothing at {path}/; restart the pod to mount it"
+                "the settings need {what} {name}, and this pod mounts nothing at {}/; restart the pod to mount it",
+                mount.dir()
             ));
         }
         let known = known.as_deref().filter(|known| *known != name)?;
@@ -66,7 +64,7 @@ impl<'a> Needs<'a> {
             Authentication::X509Certificate { secret } | Authentication::AccessToken { secret } => {
                 (None, Some(secret.as_str()))
             }
-            Authentication::UserAssignedManagedIdentity { .. } => (Some(TOKEN_EXCHANGE_AUDIENCE), None),
+            Authentication::UserAssignedManagedIdentity { .. } => (Some(contract::FEDERATION_AUDIENCE), None),
             Authentication::SystemAssignedManagedIdentity { .. } | Authentication::Anonymous => (None, None),
         };
         let bundle = settings.tls.as_ref().and_then(|tls| tls.trusted_ca.as_deref());

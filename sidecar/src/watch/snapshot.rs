@@ -378,8 +378,7 @@ fn parse_settings(folder: &Folder) -> Result<Option<(Settings, Vec<String>)>, St
     if let Folder::Unreadable(text) = folder {
         return Err(format!("failed to read the settings: {text}"));
     }
-    let name = contract::CONFIG_FILE.rsplit('/').next().unwrap_or_default();
-    let Some(content) = folder.file(name) else {
+    let Some(content) = folder.file(contract::CONFIG_MAP_KEY) else {
         return Ok(None);
     };
     let resource: Value = serde_json::from_slice(content)
