@@ -199,7 +199,11 @@ enum Broker {
     /// CONNACK.
     Connecting,
     /// The SUBACK of subscriptions that are made again, from this one on.
-    Resubscribing { from: usize, count: usize, packet_id: u16 },
+    Resubscribing {
+        from: usize,
+        count: usize,
+        packet_id: u16,
+    },
     /// Nothing: it is up.
     Up,
     /// The last acknowledgements before a planned reconnect.
@@ -246,7 +250,10 @@ impl Engine {
             early: VecDeque::new(),
             early_bytes: 0,
             client_seen: now.instant,
-            reads: Reads { client: true, broker: true },
+            reads: Reads {
+                client: true,
+                broker: true,
+            },
             told_receive_max: u16::MAX,
             hidden_reported: None,
             inflight: Inflight::default(),
@@ -259,7 +266,9 @@ impl Engine {
             event_id: opening.entropy,
             tally: Tally::default(),
         };
-        engine.timers.set(Timer::Opening, now.instant + timer::OPENING_TIME_MAX);
+        engine
+            .timers
+            .set(Timer::Opening, now.instant + timer::OPENING_TIME_MAX);
         let pause = engine.backoff.pause(engine.random.f64());
         engine.dial_after(pause, now, out);
         engine
@@ -355,7 +364,7 @@ impl Engine {
     }
 
     /// A packet for the client, if it is there.
-    fn to_client(&mut self, packet: &Packet, out: &mut Output) {
+    fn write_client(&mut self, packet: &Packet, out: &mut Output) {
         if matches!(self.client, Client::Gone(_)) {
             return;
         }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 /// The first pause; the Azure IoT Operations SDK uses the same.
-pub const BACKOFF_MIN: Duration = Duration::from_millis(128);
+const BACKOFF_MIN: Duration = Duration::from_millis(128);
 /// The longest pause.
-pub const BACKOFF_MAX: Duration = Duration::from_secs(30);
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
 /// Back-off of one client id at one endpoint; kept by the caller for 60 s after its session ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,7 +55,9 @@ mod tests {
         }
         assert_eq!(
             ceilings_ms,
-            [0, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 30000, 30000, 30000]
+            [
+                0, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 30000, 30000, 30000
+            ]
         );
     }
 

@@ -50,7 +50,7 @@ impl Engine {
             Packet::PubAck(ack) => self.on_broker_puback(ack, now, out),
             Packet::PubRel(ack) => {
                 let ack = Ack::new(ack.packet_id, ReasonCode::SUCCESS);
-                self.to_broker(&Packet::PubComp(ack), now, out);
+                self.write_broker(&Packet::PubComp(ack), now, out);
             }
             Packet::SubAck(suback) if self.resubscribes_with(&suback) => {
                 self.on_resubscribed(&suback, now, out);
@@ -74,7 +74,12 @@ impl Engine {
     fn on_delivery(&mut self, publish: Publish, now: Now, out: &mut Output) {
         if publish.properties.has(PropertyId::TopicAlias) {
             let code = ReasonCode::TOPIC_ALIAS_INVALID;
-            return self.broker_fault(code, "it sent a topic alias, of which none is allowed", now, out);
+            return self.broker_fault(
+                code,
+                "it sent a topic alias, of which none is allowed",
+                now,
+                out,
+            );
         }
         let exactly_once = publish.qos == Qos::ExactlyOnce;
         if publish.qos == Qos::AtMostOnce {
@@ -83,13 +88,31 @@ impl Engine {
         if handshake::qos_ceiling(&self.settings) == Qos::AtMostOnce {
             // Granted before the ceiling was lowered: at most once is what the endpoint asks for now.
             let packet_id = publish.packet_id;
-            self.give(Publish { qos: Qos::AtMostOnce, dup: false, packet_id: 0, ..publish }, out);
+            self.give(
+                Publish {
+                    qos: Qos::AtMostOnce,
+                    dup: false,
+                    packet_id: 0,
+                    ..publish
+                },
+                out,
+            );
             self.deliveries.on_skipped(packet_id, exactly_once);
             return self.acknowledge_to_broker(now, out);
         }
-        if self.deliveries.gives_at_once(&publish, self.profile.receive_max) {
-            self.deliveries.on_given_at_once(publish.packet_id, exactly_once);
-            return self.give(Publish { qos: Qos::AtLeastOnce, ..publish }, out);
+        if self
+            .deliveries
+            .gives_at_once(&publish, self.profile.receive_max)
+        {
+            self.deliveries
+                .on_given_at_once(publish.packet_id, exactly_once);
+            return self.give(
+                Publish {
+                    qos: Qos::AtLeastOnce,
+                    ..publish
+                },
+                out,
+            );
         }
         match self.deliveries.on_publish(&publish, now.instant) {
             Delivered::New => self.give_deliveries(now, out),
@@ -100,8 +123,9 @@ impl Engine {
 
     fn give(&mut self, publish: Publish, out: &mut Output) {
         if !self.client_is_gone() {
-            self.tally.message(Direction::ToClient, publish.qos, publish.payload.len());
-            self.to_client(&Packet::Publish(publish), out);
+            self.tally
+                .message(Direction::ToClient, publish.qos, publish.payload.len());
+            self.write_client(&Packet::Publish(publish), out);
         }
     }
 
@@ -116,14 +140,23 @@ impl Engine {
             let properties = remaining_expiry(publish.properties, held_seconds, true);
             let properties = properties.unwrap_or_default();
             let qos = publish.qos.min(Qos::AtLeastOnce);
-            self.give(Publish { qos, properties, ..publish }, out);
+            self.give(
+                Publish {
+                    qos,
+                    properties,
+                    ..publish
+                },
+                out,
+            );
         }
     }
 
     /// Acknowledges to the broker what the client acknowledged, in the order of the deliveries.
     pub(super) fn acknowledge_to_broker(&mut self, now: Now, out: &mut Output) {
-        let may_write =
-            matches!(self.broker, Broker::Up | Broker::Draining | Broker::Resubscribing { .. });
+        let may_write = matches!(
+            self.broker,
+            Broker::Up | Broker::Draining | Broker::Resubscribing { .. }
+        );
         if !may_write {
             return;
         }
@@ -132,7 +165,7 @@ impl Engine {
                 BrokerAck::PubAck(ack) => Packet::PubAck(ack),
                 BrokerAck::PubRec(ack) => Packet::PubRec(ack),
             };
-            self.to_broker(&packet, now, out);
+            self.write_broker(&packet, now, out);
         }
     }
 
@@ -140,15 +173,18 @@ impl Engine {
     fn on_skipped(&mut self, qos: Qos, packet_id: u16, now: Now, out: &mut Output) {
         self.tally.refuse(Refusal::TooLarge, 1);
         if qos > Qos::AtMostOnce && self.broker != Broker::EndOfStream {
-            self.deliveries.on_skipped(packet_id, qos == Qos::ExactlyOnce);
+            self.deliveries
+                .on_skipped(packet_id, qos == Qos::ExactlyOnce);
             self.acknowledge_to_broker(now, out);
         }
     }
 
     /// After our DISCONNECT acknowledgements still count, but the client is given nothing before the reconnect.
     fn keep_late(&mut self, packet: Packet) {
-        let acknowledges =
-            matches!(packet, Packet::PubAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_));
+        let acknowledges = matches!(
+            packet,
+            Packet::PubAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_)
+        );
         if acknowledges && self.link.late.len() < self.inflight.sent.len() {
             self.link.late.push(packet);
         }
@@ -163,16 +199,24 @@ impl Engine {
 
     fn on_broker_disconnect(&mut self, disconnect: Disconnect, now: Now, out: &mut Output) {
         let said = |id| disconnect.properties.text(id);
-        for text in [said(PropertyId::ReasonString), said(PropertyId::ServerReference)] {
-            out.commands.extend(text.map(|text| Command::Report(Event::BrokerSaid(text.to_string()))));
+        for text in [
+            said(PropertyId::ReasonString),
+            said(PropertyId::ServerReference),
+        ] {
+            out.commands
+                .extend(text.map(|text| Command::Report(Event::BrokerSaid(text.to_string()))));
         }
         let code = disconnect.code;
         self.link.last_code = Some(code);
         let own_takeover = code == ReasonCode::SESSION_TAKEN_OVER
-            && self.link.own_takeover_until.is_some_and(|until| now.instant < until);
+            && self
+                .link
+                .own_takeover_until
+                .is_some_and(|until| now.instant < until);
         let refuses_auth = self.renewal.is_open() && super::codes::disconnect_refuses_auth(code);
         let before_connack = self.broker == Broker::Connecting;
-        if super::codes::disconnect_is_loss(code) || own_takeover || refuses_auth || before_connack {
+        if super::codes::disconnect_is_loss(code) || own_takeover || refuses_auth || before_connack
+        {
             let reason = format!("it sent DISCONNECT {code}");
             return self.close_broker(&reason, now, out);
         }
@@ -182,7 +226,10 @@ impl Engine {
             .iter()
             .filter(|property| {
                 self.profile.problem_information
-                    && matches!(property, Property::ReasonString(_) | Property::UserProperty(..))
+                    && matches!(
+                        property,
+                        Property::ReasonString(_) | Property::UserProperty(..)
+                    )
             })
             .collect();
         self.tell_client_disconnect(code, properties, "the broker ended the session", out);
@@ -205,7 +252,7 @@ impl Engine {
             return;
         }
         if !matches!(self.broker, Broker::Connecting | Broker::EndOfStream) {
-            self.to_broker(&Packet::Disconnect(Disconnect::new(code)), now, out);
+            self.write_broker(&Packet::Disconnect(Disconnect::new(code)), now, out);
         }
         self.close_broker(what, now, out);
     }
@@ -217,10 +264,13 @@ impl Engine {
         if due > now.instant {
             return self.timers.set(Timer::BrokerPing, due);
         }
-        self.to_broker(&Packet::PingReq, now, out);
+        self.write_broker(&Packet::PingReq, now, out);
         self.link.pinged_at = now.instant;
         self.timers.set(Timer::BrokerPing, now.instant + keep_alive);
-        self.timers.set(Timer::BrokerSilent, now.instant + super::timer::PING_TIME_MAX);
+        self.timers.set(
+            Timer::BrokerSilent,
+            now.instant + super::timer::PING_TIME_MAX,
+        );
     }
 
     /// The broker is lost when nothing arrived since PINGREQ, while it was read.
@@ -231,7 +281,10 @@ impl Engine {
         if self.reads.broker {
             self.close_broker("it did not answer PINGREQ within 10 s", now, out);
         } else {
-            self.timers.set(Timer::BrokerSilent, now.instant + super::timer::PING_TIME_MAX);
+            self.timers.set(
+                Timer::BrokerSilent,
+                now.instant + super::timer::PING_TIME_MAX,
+            );
         }
     }
 }

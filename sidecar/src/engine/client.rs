@@ -74,17 +74,19 @@ impl Engine {
             Packet::PubAck(ack) => self.on_client_ack(ack, now, out),
             Packet::PubRel(ack) => {
                 let ack = Ack::new(ack.packet_id, ReasonCode::SUCCESS);
-                self.to_client(&Packet::PubComp(ack), out);
+                self.write_client(&Packet::PubComp(ack), out);
             }
             Packet::Subscribe(subscribe) => self.on_client_subscribe(subscribe, now, out),
             Packet::Unsubscribe(unsubscribe) => self.on_client_unsubscribe(unsubscribe, now, out),
-            Packet::PingReq => self.to_client(&Packet::PingResp, out),
+            Packet::PingReq => self.write_client(&Packet::PingResp, out),
             Packet::Disconnect(disconnect) => self.on_client_disconnect(&disconnect, now, out),
             Packet::Auth(auth) => self.on_client_auth(&auth, now, out),
             other => {
                 let what = match other {
                     Packet::Connect(_) => "a second CONNECT",
-                    Packet::PubRec(_) | Packet::PubComp(_) => "an answer to a QoS 2 delivery, of which it has none",
+                    Packet::PubRec(_) | Packet::PubComp(_) => {
+                        "an answer to a QoS 2 delivery, of which it has none"
+                    }
                     _ => "a packet that only a server sends",
                 };
                 self.client_fault(ReasonCode::PROTOCOL_ERROR, what, now, out);
@@ -104,16 +106,33 @@ impl Engine {
             let full = self.inflight.unacknowledged() >= usize::from(self.told_receive_max);
             if self.profile.is_v5() && full {
                 let code = ReasonCode::RECEIVE_MAXIMUM_EXCEEDED;
-                return self.client_fault(code, "more publishes than its Receive Maximum", now, out);
+                return self.client_fault(
+                    code,
+                    "more publishes than its Receive Maximum",
+                    now,
+                    out,
+                );
             }
         }
         let plain = self.add_cloud_event(&mut publish, now);
         let own = false;
-        self.submit(Request::Publish { publish, plain, own }, now, out);
+        self.submit(
+            Request::Publish {
+                publish,
+                plain,
+                own,
+            },
+            now,
+            out,
+        );
     }
 
     /// Fills in CloudEvents attributes where the endpoint says so; returns the properties as they were.
-    pub(super) fn add_cloud_event(&mut self, publish: &mut Publish, now: Now) -> Option<Properties> {
+    pub(super) fn add_cloud_event(
+        &mut self,
+        publish: &mut Publish,
+        now: Now,
+    ) -> Option<Properties> {
         if self.settings.cloud_event_attributes == CloudEventAttributes::Propagate {
             return None;
         }
@@ -171,13 +190,19 @@ impl Engine {
         let v5 = self.profile.is_v5();
         let codes = answers
             .into_iter()
-            .map(|answer| match answer.unwrap_or(ReasonCode::UNSPECIFIED_ERROR) {
-                code if code.is_error() && !v5 => ReasonCode::UNSPECIFIED_ERROR,
-                code => code,
-            })
+            .map(
+                |answer| match answer.unwrap_or(ReasonCode::UNSPECIFIED_ERROR) {
+                    code if code.is_error() && !v5 => ReasonCode::UNSPECIFIED_ERROR,
+                    code => code,
+                },
+            )
             .collect();
-        let suback = SubAck { packet_id, codes, properties };
-        self.to_client(&Packet::SubAck(suback), out);
+        let suback = SubAck {
+            packet_id,
+            codes,
+            properties,
+        };
+        self.write_client(&Packet::SubAck(suback), out);
     }
 
     fn on_client_unsubscribe(&mut self, unsubscribe: Unsubscribe, now: Now, out: &mut Output) {
@@ -185,7 +210,11 @@ impl Engine {
         let unsubscribe = Unsubscribe {
             packet_id: unsubscribe.packet_id,
             // Copied out of the read buffer.
-            filters: unsubscribe.filters.iter().map(|filter| ByteString::from(&**filter)).collect(),
+            filters: unsubscribe
+                .filters
+                .iter()
+                .map(|filter| ByteString::from(&**filter))
+                .collect(),
             properties: user_properties_kept(unsubscribe.properties, kept).detached(),
         };
         self.submit(Request::Unsubscribe(unsubscribe), now, out);
@@ -204,7 +233,12 @@ impl Engine {
         out.commands.push(Command::CloseClient);
         match disconnect.code {
             ReasonCode::SUCCESS => self.leave(Leave::Goodbye, "it said goodbye", now, out),
-            _ => self.leave(Leave::Vanished, "it left and wants its will published", now, out),
+            _ => self.leave(
+                Leave::Vanished,
+                "it left and wants its will published",
+                now,
+                out,
+            ),
         }
     }
 
@@ -218,9 +252,12 @@ impl Engine {
         }
         let answer = Auth {
             code: ReasonCode::SUCCESS,
-            properties: method.map(Property::AuthenticationMethod).into_iter().collect(),
+            properties: method
+                .map(Property::AuthenticationMethod)
+                .into_iter()
+                .collect(),
         };
-        self.to_client(&Packet::Auth(answer), out);
+        self.write_client(&Packet::Auth(answer), out);
     }
 
     /// Disconnects a client that broke a rule, or must go; it counts as vanished.
@@ -250,14 +287,15 @@ impl Engine {
             (Client::Gone(_), _) => return,
             (Client::Opening, _) => {
                 let refusal = self.profile.refusal(codes::as_connack(code), None);
-                self.to_client(&Packet::ConnAck(refusal), out);
+                self.write_client(&Packet::ConnAck(refusal), out);
             }
             (Client::Open, ProtocolVersion::V5) => {
-                self.to_client(&Packet::Disconnect(Disconnect { code, properties }), out);
+                self.write_client(&Packet::Disconnect(Disconnect { code, properties }), out);
             }
             (Client::Open, ProtocolVersion::V311) => {}
         }
-        out.commands.push(Command::Report(Event::ClientDisconnected(code, what)));
+        out.commands
+            .push(Command::Report(Event::ClientDisconnected(code, what)));
         out.commands.push(Command::CloseClient);
     }
 

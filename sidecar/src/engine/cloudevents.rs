@@ -18,7 +18,12 @@ const REQUIRED: [&str; 4] = ["specversion", "type", "source", "id"];
 /// required ones, or is a structured event.
 ///
 /// Attributes are bare user properties; `datacontenttype` is the Content Type property and needs none.
-pub(super) fn enrich(publish: &Publish, endpoint: &str, id: Uuid, wall: SystemTime) -> Option<Properties> {
+pub(super) fn enrich(
+    publish: &Publish,
+    endpoint: &str,
+    id: Uuid,
+    wall: SystemTime,
+) -> Option<Properties> {
     let content_type = publish.properties.text(PropertyId::ContentType);
     if content_type.is_some_and(|value| starts_with_ignore_case(&value, STRUCTURED)) {
         return None;
@@ -41,7 +46,10 @@ pub(super) fn enrich(publish: &Publish, endpoint: &str, id: Uuid, wall: SystemTi
         ("source", format!("aio://{endpoint}").into()),
         ("id", id.to_string().into()),
         ("subject", publish.topic.clone()),
-        ("time", humantime::format_rfc3339_seconds(wall).to_string().into()),
+        (
+            "time",
+            humantime::format_rfc3339_seconds(wall).to_string().into(),
+        ),
     ];
     let missing = generated
         .into_iter()
@@ -103,8 +111,12 @@ mod tests {
 
     #[test]
     fn present_attributes_stay() {
-        let properties = enriched(vec![user("id", "mine"), user("subject", "s"), user("x", "y")])
-            .expect("three required attributes are missing");
+        let properties = enriched(vec![
+            user("id", "mine"),
+            user("subject", "s"),
+            user("x", "y"),
+        ])
+        .expect("three required attributes are missing");
         assert_eq!(
             properties[..5],
             [
@@ -126,8 +138,14 @@ mod tests {
 
     #[test]
     fn a_structured_event_is_untouched() {
-        for content_type in ["application/cloudevents+json; charset=utf-8", "Application/CloudEvents"] {
-            assert_eq!(enriched(vec![Property::ContentType(content_type.into())]), None);
+        for content_type in [
+            "application/cloudevents+json; charset=utf-8",
+            "Application/CloudEvents",
+        ] {
+            assert_eq!(
+                enriched(vec![Property::ContentType(content_type.into())]),
+                None
+            );
         }
     }
 }

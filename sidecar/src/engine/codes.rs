@@ -132,7 +132,11 @@ mod tests {
             (0x8C, 5),
             (0x95, 5),
         ] {
-            assert_eq!(connack_v311(ReasonCode(code)), ReasonCode(expected), "{code:#x}");
+            assert_eq!(
+                connack_v311(ReasonCode(code)),
+                ReasonCode(expected),
+                "{code:#x}"
+            );
         }
     }
 
@@ -143,7 +147,9 @@ mod tests {
             .collect();
         assert_eq!(
             loss,
-            [0x00, 0x04, 0x80, 0x83, 0x87, 0x89, 0x8B, 0x8D, 0x97, 0x9F, 0xA0]
+            [
+                0x00, 0x04, 0x80, 0x83, 0x87, 0x89, 0x8B, 0x8D, 0x97, 0x9F, 0xA0
+            ]
         );
     }
 
@@ -160,7 +166,11 @@ mod tests {
             0x97, 0x99, 0x9A, 0x9B, 0x9C, 0x9D, 0x9F,
         ] {
             let expected = if known.contains(&code) { code } else { 0x80 };
-            assert_eq!(as_disconnect(ReasonCode(code)), ReasonCode(expected), "{code:#x}");
+            assert_eq!(
+                as_disconnect(ReasonCode(code)),
+                ReasonCode(expected),
+                "{code:#x}"
+            );
         }
     }
 }

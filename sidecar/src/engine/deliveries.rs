@@ -116,7 +116,14 @@ impl Deliveries {
     /// A new delivery that is given to the client at once.
     pub(super) fn on_given_at_once(&mut self, packet_id: PacketId, exactly_once: bool) {
         let stage = Stage::Given;
-        self.pending.insert(packet_id, Pending { exactly_once, here: true, stage });
+        self.pending.insert(
+            packet_id,
+            Pending {
+                exactly_once,
+                here: true,
+                stage,
+            },
+        );
         self.owed.push_back(packet_id);
         self.client_owes.insert(packet_id, Origin::Session);
     }
@@ -124,7 +131,14 @@ impl Deliveries {
     /// A delivery that the client is not to have: acknowledged to the broker in its turn.
     pub(super) fn on_skipped(&mut self, packet_id: PacketId, exactly_once: bool) {
         let stage = Stage::Acknowledged(Ack::new(packet_id, ReasonCode::SUCCESS));
-        self.pending.insert(packet_id, Pending { exactly_once, here: true, stage });
+        self.pending.insert(
+            packet_id,
+            Pending {
+                exactly_once,
+                here: true,
+                stage,
+            },
+        );
         self.owed.push_back(packet_id);
     }
 
@@ -193,16 +207,6 @@ impl Deliveries {
         }
     }
 
-    /// Deliveries that wait for the client.
-    pub(super) fn waiting(&self) -> usize {
-        self.waiting.len()
-    }
-
-    /// Acknowledgements that the client owes.
-    pub(super) fn client_owes(&self) -> usize {
-        self.client_owes.len()
-    }
-
     fn client_may_take(&self, id: PacketId, client_receive_max: u16) -> bool {
         self.client_owes.len() < usize::from(client_receive_max)
             && !self.client_owes.contains_key(&id)
@@ -212,7 +216,11 @@ impl Deliveries {
         if let Some(origin) = self.client_owes.get_mut(&id) {
             *origin = Origin::Gone;
         }
-        for waiting in self.waiting.iter_mut().filter(|waiting| waiting.publish.packet_id == id) {
+        for waiting in self
+            .waiting
+            .iter_mut()
+            .filter(|waiting| waiting.publish.packet_id == id)
+        {
             waiting.origin = Origin::Gone;
         }
         self.owed.retain(|owed| *owed != id);

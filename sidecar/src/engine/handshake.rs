@@ -86,14 +86,22 @@ pub fn broker_client_id(prefix: Option<&str>, instance: &str, client_id: &str) -
     let kept = BROKER_CLIENT_ID_BYTES_MAX - HASH_DIGITS - 2;
     let start = whole.floor_char_boundary(kept / 2);
     let end = whole.ceil_char_boundary(whole.len() - kept / 2);
-    format!("{}-{}-{}", &whole[..start], &hash[..HASH_DIGITS], &whole[end..]).into()
+    format!(
+        "{}-{}-{}",
+        &whole[..start],
+        &hash[..HASH_DIGITS],
+        &whole[end..]
+    )
+    .into()
 }
 
 impl Profile {
     pub(super) fn new(connect: Connect) -> Self {
         let properties = &connect.properties;
         let asked = match connect.version {
-            ProtocolVersion::V5 => properties.int(PropertyId::SessionExpiryInterval).unwrap_or(0),
+            ProtocolVersion::V5 => properties
+                .int(PropertyId::SessionExpiryInterval)
+                .unwrap_or(0),
             ProtocolVersion::V311 if connect.clean_start => 0,
             ProtocolVersion::V311 => u32::MAX,
         };
@@ -147,7 +155,9 @@ impl Profile {
         match credential {
             Credential::None => {}
             Credential::Enhanced { method, data } => {
-                properties.push(Property::AuthenticationMethod(ByteString::from_static(method)));
+                properties.push(Property::AuthenticationMethod(ByteString::from_static(
+                    method,
+                )));
                 properties.push(Property::AuthenticationData(data.clone()));
             }
             Credential::Password(token) => password = Some(token.clone()),
@@ -167,7 +177,10 @@ impl Profile {
     /// The will as the broker gets it, with its delay of at least 60 s.
     pub(super) fn will_for_broker(&self, settings: &Settings) -> Option<Will> {
         let mut will = self.will_to_publish(settings)?;
-        let own = will.properties.int(PropertyId::WillDelayInterval).unwrap_or(0);
+        let own = will
+            .properties
+            .int(PropertyId::WillDelayInterval)
+            .unwrap_or(0);
         let delay = Property::WillDelayInterval(own.max(WILL_DELAY_SECONDS_MIN));
         will.properties = will.properties.with(delay);
         Some(will)
@@ -184,7 +197,10 @@ impl Profile {
     /// Whether the client asked for a delay of its will that the broker must count.
     pub(super) fn will_is_delayed(&self) -> bool {
         self.will.as_ref().is_some_and(|will| {
-            will.properties.int(PropertyId::WillDelayInterval).unwrap_or(0) > 0
+            will.properties
+                .int(PropertyId::WillDelayInterval)
+                .unwrap_or(0)
+                > 0
         }) && self.session_expiry_seconds > 0
     }
 
@@ -213,10 +229,16 @@ impl Profile {
         ));
         properties.push(Property::MaximumPacketSize(limits.packet_size_max as u32));
         if limits.session_expiry_seconds < self.session_expiry_seconds {
-            properties.push(Property::SessionExpiryInterval(limits.session_expiry_seconds));
+            properties.push(Property::SessionExpiryInterval(
+                limits.session_expiry_seconds,
+            ));
         }
         properties.extend(assigned.cloned().map(Property::AssignedClientIdentifier));
-        properties.extend(self.authentication_method.clone().map(Property::AuthenticationMethod));
+        properties.extend(
+            self.authentication_method
+                .clone()
+                .map(Property::AuthenticationMethod),
+        );
         ConnAck {
             session_present: broker.session_present,
             code: ReasonCode::SUCCESS,
@@ -228,7 +250,10 @@ impl Profile {
     pub(super) fn refusal(&self, code: ReasonCode, broker: Option<&Properties>) -> ConnAck {
         let told = |property: &Property| {
             self.problem_information
-                && matches!(property, Property::ReasonString(_) | Property::UserProperty(..))
+                && matches!(
+                    property,
+                    Property::ReasonString(_) | Property::UserProperty(..)
+                )
         };
         let (code, properties) = match (self.version, broker) {
             (ProtocolVersion::V311, _) => (codes::connack_v311(code), Properties::default()),

@@ -189,7 +189,10 @@ impl Inflight {
             self.sent.iter().any(same) || self.queue.iter().any(same)
         };
         // Clients count up from 1, so a free one is found near the end at once.
-        (1..=PacketId::MAX).rev().find(|id| !used(*id)).unwrap_or(PacketId::MAX)
+        (1..=PacketId::MAX)
+            .rev()
+            .find(|id| !used(*id))
+            .unwrap_or(PacketId::MAX)
     }
 
     /// QoS 1 publishes that count against the broker's Receive Maximum.

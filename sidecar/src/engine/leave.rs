@@ -48,7 +48,15 @@ impl Engine {
             if let Packet::Publish(publish) = packet
                 && !publish.properties.has(PropertyId::TopicAlias)
             {
-                self.submit(Request::Publish { publish, plain: None, own: false }, now, out);
+                self.submit(
+                    Request::Publish {
+                        publish,
+                        plain: None,
+                        own: false,
+                    },
+                    now,
+                    out,
+                );
             }
         }
         self.begin_leaving(leave, now, out);
@@ -59,7 +67,8 @@ impl Engine {
         self.broker = Broker::Up;
         self.timers.clear(Timer::Draining);
         self.timers.clear(Timer::LeavingHeld);
-        self.timers.set(Timer::Leaving, now.instant + timer::LEAVING_TIME_MAX);
+        self.timers
+            .set(Timer::Leaving, now.instant + timer::LEAVING_TIME_MAX);
         if leave == Leave::Vanished && !self.profile.will_is_delayed() {
             self.publish_will(now, out);
         }
@@ -81,13 +90,23 @@ impl Engine {
             retain: will.retain,
             topic: will.topic,
             packet_id,
-            properties: will.properties.without(|id| id == PropertyId::WillDelayInterval),
+            properties: will
+                .properties
+                .without(|id| id == PropertyId::WillDelayInterval),
             payload: will.payload,
         };
         // Taken: it is published once, however often the broker is lost while leaving.
         self.profile.will = None;
         let plain = self.add_cloud_event(&mut publish, now);
-        self.submit(Request::Publish { publish, plain, own: true }, now, out);
+        self.submit(
+            Request::Publish {
+                publish,
+                plain,
+                own: true,
+            },
+            now,
+            out,
+        );
     }
 
     /// The broker is away: dials go on while there is something to do, at most 60 s. False when the session ended.
@@ -102,7 +121,10 @@ impl Engine {
             return false;
         }
         if self.opened && !self.timers.runs(Timer::LeavingHeld) {
-            self.timers.set(Timer::LeavingHeld, now.instant + timer::LEAVING_HELD_TIME_MAX);
+            self.timers.set(
+                Timer::LeavingHeld,
+                now.instant + timer::LEAVING_HELD_TIME_MAX,
+            );
         }
         true
     }
@@ -122,7 +144,8 @@ impl Engine {
     /// The session is over with whatever is still kept.
     pub(super) fn end_counted(&mut self, out: &mut Output) {
         if self.client_is_gone() {
-            self.tally.refuse(Refusal::ClientGone, self.inflight.publishes_kept());
+            self.tally
+                .refuse(Refusal::ClientGone, self.inflight.publishes_kept());
         }
         self.end(out);
     }
@@ -169,7 +192,8 @@ impl Engine {
             return;
         }
         self.shutting_down = true;
-        self.timers.set(Timer::Shutdown, now.instant + timer::SHUTDOWN_TIME_MAX);
+        self.timers
+            .set(Timer::Shutdown, now.instant + timer::SHUTDOWN_TIME_MAX);
         let nothing_kept = self.inflight.is_empty() && self.early.is_empty();
         if nothing_kept {
             self.finish_shutdown(now, out);

@@ -129,8 +129,9 @@ impl Engine {
             will,
             &self.link.credential,
         );
-        self.to_broker(&Packet::Connect(Box::new(connect)), now, out);
-        self.timers.set(Timer::ConnAck, now.instant + timer::CONNACK_TIME_MAX);
+        self.write_broker(&Packet::Connect(Box::new(connect)), now, out);
+        self.timers
+            .set(Timer::ConnAck, now.instant + timer::CONNACK_TIME_MAX);
     }
 
     /// The dial failed, or there is no credential yet.
@@ -138,7 +139,8 @@ impl Engine {
         if self.broker != Broker::Dialling {
             return;
         }
-        out.commands.push(Command::Report(Event::BrokerLost(error.message)));
+        out.commands
+            .push(Command::Report(Event::BrokerLost(error.message)));
         self.link.last_code = None;
         self.dial_again(now, out);
     }
@@ -159,11 +161,15 @@ impl Engine {
     }
 
     pub(super) fn broker_is_connected(&self) -> bool {
-        !matches!(self.broker, Broker::Backoff | Broker::Dialling | Broker::Ended)
+        !matches!(
+            self.broker,
+            Broker::Backoff | Broker::Dialling | Broker::Ended
+        )
     }
 
     fn lose_broker(&mut self, reason: &str, now: Now, out: &mut Output) {
-        out.commands.push(Command::Report(Event::BrokerLost(reason.to_owned())));
+        out.commands
+            .push(Command::Report(Event::BrokerLost(reason.to_owned())));
         let connecting = self.broker == Broker::Connecting;
         self.link.unanswered |= connecting;
         let stable = |at: Instant| now.instant.saturating_duration_since(at) >= timer::STABLE_TIME;
@@ -173,7 +179,8 @@ impl Engine {
         let poisoned = self.is_poisoned(now);
         if self.renewal.is_open() && !connecting {
             self.renewal.fail(&self.link.credential);
-            out.commands.push(Command::Report(Event::Reauthenticated(false)));
+            out.commands
+                .push(Command::Report(Event::Reauthenticated(false)));
         }
         self.renewal.close();
         self.forget_connection();
@@ -220,7 +227,12 @@ impl Engine {
         let poison = &mut self.link.poison;
         match suspect {
             Some(kept) if kept.sequence == poison.sequence => poison.count += 1,
-            Some(kept) => *poison = Poison { sequence: kept.sequence, count: 1 },
+            Some(kept) => {
+                *poison = Poison {
+                    sequence: kept.sequence,
+                    count: 1,
+                }
+            }
             // A connection that never came so far says nothing.
             None if self.link.connected_at.is_none() => {}
             None => *poison = Poison::default(),
@@ -240,16 +252,17 @@ impl Engine {
         self.link.connected_at = Some(now.instant);
         self.link.refused = None;
         let unanswered = std::mem::take(&mut self.link.unanswered);
-        self.link.own_takeover_until =
-            unanswered.then(|| now.instant + timer::OWN_TAKEOVER_TIME);
+        self.link.own_takeover_until = unanswered.then(|| now.instant + timer::OWN_TAKEOVER_TIME);
         if self.renewal.blames_auth_for(&self.link.credential) {
             out.commands.push(Command::ReauthenticationFailed);
         }
         if !self.link.keep_alive().is_zero() {
-            self.timers.set(Timer::BrokerPing, now.instant + self.link.keep_alive());
+            self.timers
+                .set(Timer::BrokerPing, now.instant + self.link.keep_alive());
         }
         let session_present = connack.session_present;
-        out.commands.push(Command::Report(Event::BrokerConnected { session_present }));
+        out.commands
+            .push(Command::Report(Event::BrokerConnected { session_present }));
         if self.opened {
             self.resume(session_present, now, out);
         } else {
@@ -273,8 +286,10 @@ impl Engine {
             return self.leave_after_opening(leave, now, out);
         }
         let assigned = self.assigned_client_id.as_ref();
-        let answer = self.profile.connack_to_client(connack, limits, &self.settings, assigned);
-        self.to_client(&Packet::ConnAck(answer), out);
+        let answer = self
+            .profile
+            .connack_to_client(connack, limits, &self.settings, assigned);
+        self.write_client(&Packet::ConnAck(answer), out);
         self.client = Client::Open;
         if let Some(limit) = self.client_silence_max() {
             self.client_seen = now.instant;
@@ -320,8 +335,12 @@ impl Engine {
             return self.go_on(now, out);
         };
         let count = subscribe.filters.len();
-        self.broker = Broker::Resubscribing { from, count, packet_id };
-        self.to_broker(&Packet::Subscribe(subscribe), now, out);
+        self.broker = Broker::Resubscribing {
+            from,
+            count,
+            packet_id,
+        };
+        self.write_broker(&Packet::Subscribe(subscribe), now, out);
     }
 
     /// SUBACK to a subscription that was made again.
@@ -349,7 +368,8 @@ impl Engine {
     fn on_refused(&mut self, connack: &ConnAck, now: Now, out: &mut Output) {
         let code = connack.code;
         self.link.last_code = Some(code);
-        out.commands.push(Command::Report(Event::BrokerRefused(code)));
+        out.commands
+            .push(Command::Report(Event::BrokerRefused(code)));
         out.commands.push(Command::CloseBroker);
         self.forget_connection();
         if !self.opened {
@@ -394,10 +414,11 @@ impl Engine {
         out: &mut Output,
     ) {
         let refusal = self.profile.refusal(code, said);
-        self.to_client(&Packet::ConnAck(refusal), out);
+        self.write_client(&Packet::ConnAck(refusal), out);
         if !self.client_is_gone() {
             let what = "its CONNECT was refused";
-            out.commands.push(Command::Report(Event::ClientDisconnected(code, what)));
+            out.commands
+                .push(Command::Report(Event::ClientDisconnected(code, what)));
             out.commands.push(Command::CloseClient);
         }
         self.end(out);
@@ -428,7 +449,14 @@ impl Engine {
     ) {
         let in_force = self.link.limits.session_expiry_seconds;
         let changed = expiry.filter(|seconds| *seconds != in_force);
-        let properties = changed.map(Property::SessionExpiryInterval).into_iter().collect();
-        self.to_broker(&Packet::Disconnect(Disconnect { code, properties }), now, out);
+        let properties = changed
+            .map(Property::SessionExpiryInterval)
+            .into_iter()
+            .collect();
+        self.write_broker(
+            &Packet::Disconnect(Disconnect { code, properties }),
+            now,
+            out,
+        );
     }
 }

@@ -101,8 +101,10 @@ impl Engine {
         let enhanced = matches!(self.renewal.newest, Credential::Enhanced { .. });
         if enhanced && self.renewal.allowed && self.link.knows_auth {
             self.renewal.exchange = Some(0);
-            self.timers
-                .set(Timer::Reauthentication, now.instant + timer::REAUTHENTICATION_TIME_MAX);
+            self.timers.set(
+                Timer::Reauthentication,
+                now.instant + timer::REAUTHENTICATION_TIME_MAX,
+            );
             self.send_auth(ReasonCode::REAUTHENTICATE, now, out);
         } else {
             self.plan_reconnect("the token was renewed", now, out);
@@ -120,7 +122,7 @@ impl Engine {
             Property::AuthenticationData(data),
         ];
         let properties = properties.into_iter().collect();
-        self.to_broker(&Packet::Auth(Auth { code, properties }), now, out);
+        self.write_broker(&Packet::Auth(Auth { code, properties }), now, out);
     }
 
     /// AUTH of the broker.
@@ -132,7 +134,8 @@ impl Engine {
                 self.renewal.close();
                 self.timers.clear(Timer::Reauthentication);
                 self.timers.clear(Timer::AuthContinue);
-                out.commands.push(Command::Report(Event::Reauthenticated(true)));
+                out.commands
+                    .push(Command::Report(Event::Reauthenticated(true)));
                 self.renew(now, out);
             }
             (ReasonCode::CONTINUE_AUTHENTICATION, Some(count)) => {
@@ -168,7 +171,8 @@ impl Engine {
         self.renewal.fail(&self.link.credential);
         self.timers.clear(Timer::Reauthentication);
         self.timers.clear(Timer::AuthContinue);
-        out.commands.push(Command::Report(Event::Reauthenticated(false)));
+        out.commands
+            .push(Command::Report(Event::Reauthenticated(false)));
         self.begin_draining("re-authentication failed", now, out);
     }
 
@@ -181,7 +185,8 @@ impl Engine {
         if pointless || self.client_is_gone() || self.timers.runs(Timer::Planned) {
             return;
         }
-        out.commands.push(Command::Report(Event::PlannedReconnect(why)));
+        out.commands
+            .push(Command::Report(Event::PlannedReconnect(why)));
         let spread = timer::PLANNED_SPREAD_MAX.mul_f64(self.random.f64());
         self.timers.set(Timer::Planned, now.instant + spread);
     }
@@ -191,7 +196,8 @@ impl Engine {
             Broker::Up => self.begin_draining("planned", now, out),
             // Not yet: the connection that is being opened is too old already.
             Broker::Dialling | Broker::Connecting | Broker::Resubscribing { .. } => {
-                self.timers.set(Timer::Planned, now.instant + timer::PLANNED_SPREAD_MAX);
+                self.timers
+                    .set(Timer::Planned, now.instant + timer::PLANNED_SPREAD_MAX);
             }
             _ => {}
         }
@@ -206,7 +212,8 @@ impl Engine {
         self.timers.clear(Timer::AuthContinue);
         self.timers.clear(Timer::Planned);
         self.broker = Broker::Draining;
-        self.timers.set(Timer::Draining, now.instant + timer::DRAINING_TIME_MAX);
+        self.timers
+            .set(Timer::Draining, now.instant + timer::DRAINING_TIME_MAX);
         self.check_quiet(now, out);
     }
 
@@ -217,7 +224,10 @@ impl Engine {
         self.timers.clear(Timer::BrokerSilent);
         self.write_disconnect(ReasonCode::SUCCESS, None, now, out);
         self.broker = Broker::EndOfStream;
-        self.timers.set(Timer::EndOfStream, now.instant + timer::END_OF_STREAM_TIME_MAX);
+        self.timers.set(
+            Timer::EndOfStream,
+            now.instant + timer::END_OF_STREAM_TIME_MAX,
+        );
     }
 
     /// The old connection is left: dial at once.

@@ -28,7 +28,11 @@ impl Engine {
     /// Sends what is kept as far as the broker's Receive Maximum allows.
     pub(super) fn pump(&mut self, now: Now, out: &mut Output) {
         while self.broker == Broker::Up {
-            let waits = self.inflight.queue.front().is_none_or(|kept| self.must_wait(kept));
+            let waits = self
+                .inflight
+                .queue
+                .front()
+                .is_none_or(|kept| self.must_wait(kept));
             if waits {
                 break;
             }
@@ -43,7 +47,11 @@ impl Engine {
         let Request::Publish { publish, .. } = &kept.request else {
             return false;
         };
-        let quota = self.link.limits.receive_max.min(self.settings.max_inflight_messages);
+        let quota = self
+            .link
+            .limits
+            .receive_max
+            .min(self.settings.max_inflight_messages);
         publish.qos.min(self.qos_max()) > Qos::AtMostOnce
             && self.inflight.publishes() >= usize::from(quota)
     }
@@ -61,7 +69,7 @@ impl Engine {
             let code = ReasonCode::PACKET_TOO_LARGE;
             return self.client_fault(code, "a packet larger than the broker takes", now, out);
         }
-        self.to_broker(&packet, now, out);
+        self.write_broker(&packet, now, out);
         self.note_sent(kept, None, now);
     }
 
@@ -74,12 +82,14 @@ impl Engine {
             return self.acknowledge(kept, ReasonCode::SUCCESS, Properties::default(), now, out);
         };
         let packet_size_max = self.link.limits.packet_size_max;
-        let too_large =
-            |wire: &Publish| wire.encoded_len(ProtocolVersion::V5) > packet_size_max;
+        let too_large = |wire: &Publish| wire.encoded_len(ProtocolVersion::V5) > packet_size_max;
         let wire = match plain {
             Some(plain) if too_large(&wire) => {
                 self.tally.refuse(Refusal::CloudEventTooLarge, 1);
-                Publish { properties: plain.clone(), ..wire }
+                Publish {
+                    properties: plain.clone(),
+                    ..wire
+                }
             }
             _ => wire,
         };
@@ -89,9 +99,10 @@ impl Engine {
             return self.client_fault(code, "a publish larger than the broker takes", now, out);
         }
         let (wire_qos, client_qos) = (wire.qos, publish.qos);
-        self.tally.message(Direction::ToBroker, wire_qos, wire.payload.len());
+        self.tally
+            .message(Direction::ToBroker, wire_qos, wire.payload.len());
         self.tally.resent += u64::from(kept.written);
-        self.to_broker(&Packet::Publish(wire), now, out);
+        self.write_broker(&Packet::Publish(wire), now, out);
         match (wire_qos, client_qos) {
             (Qos::AtMostOnce, Qos::AtMostOnce) => {}
             (Qos::AtMostOnce, _) => self.note_sent(kept, Some(self.link.bytes_total), now),
@@ -125,7 +136,7 @@ impl Engine {
     }
 
     /// A packet for the broker, counted.
-    pub(super) fn to_broker(&mut self, packet: &Packet, now: Now, out: &mut Output) {
+    pub(super) fn write_broker(&mut self, packet: &Packet, now: Now, out: &mut Output) {
         let before = out.broker.len();
         // What was decoded from the client, or made here, always fits the format.
         let written = packet.encode(super::BROKER_VERSION, &mut out.broker);
@@ -151,7 +162,9 @@ impl Engine {
                     if publish.packet_id == ack.packet_id && publish.qos > Qos::AtMostOnce)
         };
         if let Some(kept) = self.inflight.take_sent(is) {
-            self.tally.publish_acks.push(now.instant.saturating_duration_since(kept.read_at));
+            self.tally
+                .publish_acks
+                .push(now.instant.saturating_duration_since(kept.read_at));
             self.acknowledge(kept, ack.code, ack.properties, now, out);
         }
         self.pump(now, out);
@@ -159,14 +172,19 @@ impl Engine {
 
     /// SUBACK of the broker to a request of the client.
     pub(super) fn on_broker_suback(&mut self, suback: SubAck, now: Now, out: &mut Output) {
-        let is = |kept: &Kept| matches!(&kept.request, Request::Subscribe { subscribe, .. }
-            if subscribe.packet_id == suback.packet_id);
+        let is = |kept: &Kept| {
+            matches!(&kept.request, Request::Subscribe { subscribe, .. }
+            if subscribe.packet_id == suback.packet_id)
+        };
         if let Some(kept) = self.inflight.take_sent(is)
             && let Request::Subscribe { subscribe, answers } = kept.request
         {
             self.subscriptions.on_suback(&subscribe, &suback.codes);
             let mut codes = suback.codes.into_iter();
-            let answers = answers.into_iter().map(|known| known.or_else(|| codes.next())).collect();
+            let answers = answers
+                .into_iter()
+                .map(|known| known.or_else(|| codes.next()))
+                .collect();
             self.answer_subscribe(suback.packet_id, answers, suback.properties, out);
         }
         self.check_quiet(now, out);
@@ -174,13 +192,16 @@ impl Engine {
 
     /// UNSUBACK of the broker.
     pub(super) fn on_broker_unsuback(&mut self, unsuback: UnsubAck, now: Now, out: &mut Output) {
-        let is = |kept: &Kept| matches!(&kept.request, Request::Unsubscribe(unsubscribe)
-            if unsubscribe.packet_id == unsuback.packet_id);
+        let is = |kept: &Kept| {
+            matches!(&kept.request, Request::Unsubscribe(unsubscribe)
+            if unsubscribe.packet_id == unsuback.packet_id)
+        };
         if let Some(kept) = self.inflight.take_sent(is)
             && let Request::Unsubscribe(unsubscribe) = kept.request
         {
-            self.subscriptions.on_unsuback(&unsubscribe.filters, &unsuback.codes);
-            self.to_client(&Packet::UnsubAck(unsuback), out);
+            self.subscriptions
+                .on_unsuback(&unsubscribe.filters, &unsuback.codes);
+            self.write_client(&Packet::UnsubAck(unsuback), out);
         }
         self.check_quiet(now, out);
     }
@@ -204,22 +225,29 @@ impl Engine {
         if own {
             return;
         }
-        let ack = Ack { packet_id: publish.packet_id, code, properties };
+        let ack = Ack {
+            packet_id: publish.packet_id,
+            code,
+            properties,
+        };
         match publish.qos {
             Qos::AtMostOnce => {}
-            Qos::AtLeastOnce => self.to_client(&Packet::PubAck(ack), out),
-            Qos::ExactlyOnce => self.to_client(&Packet::PubRec(ack), out),
+            Qos::AtLeastOnce => self.write_client(&Packet::PubAck(ack), out),
+            Qos::ExactlyOnce => self.write_client(&Packet::PubRec(ack), out),
         }
     }
 
     fn report_hidden(&mut self, publish: &Publish, code: ReasonCode, now: Now, out: &mut Output) {
-        let since = self.hidden_reported.map(|at| now.instant.saturating_duration_since(at));
+        let since = self
+            .hidden_reported
+            .map(|at| now.instant.saturating_duration_since(at));
         if self.profile.is_v5() || since.is_some_and(|since| since < HIDDEN_REPORT_PAUSE) {
             return;
         }
         self.hidden_reported = Some(now.instant);
         let topic = publish.topic.clone();
-        out.commands.push(Command::Report(Event::RefusalHidden { topic, code }));
+        out.commands
+            .push(Command::Report(Event::RefusalHidden { topic, code }));
     }
 }
 

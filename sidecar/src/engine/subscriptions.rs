@@ -54,7 +54,10 @@ impl Subscriptions {
                 self.bytes += subscription.filter.len();
                 let mut subscription = subscription.clone();
                 subscription.filter = ByteString::from(&*subscription.filter);
-                self.confirmed.push(Confirmed { subscription, identifier });
+                self.confirmed.push(Confirmed {
+                    subscription,
+                    identifier,
+                });
             }
         }
     }
@@ -69,7 +72,12 @@ impl Subscriptions {
     }
 
     /// The packets that make every confirmed subscription again, from the `from`-th on: one packet, and how many it holds.
-    pub(super) fn again(&self, from: usize, packet_id: PacketId, ceiling: Qos) -> Option<Subscribe> {
+    pub(super) fn again(
+        &self,
+        from: usize,
+        packet_id: PacketId,
+        ceiling: Qos,
+    ) -> Option<Subscribe> {
         let first = self.confirmed.get(from)?;
         let filters = self.confirmed[from..]
             .iter()
@@ -82,11 +90,6 @@ impl Subscriptions {
             filters: filters.collect(),
             properties: identifier.into_iter().collect(),
         })
-    }
-
-    /// Number of confirmed filters.
-    pub(super) fn len(&self) -> usize {
-        self.confirmed.len()
     }
 
     fn remove(&mut self, filter: &ByteString) {
@@ -152,5 +155,9 @@ pub(super) fn user_properties_kept(properties: Properties, kept: bool) -> Proper
 }
 
 fn filter_bytes(subscribe: &Subscribe) -> usize {
-    subscribe.filters.iter().map(|subscription| subscription.filter.len()).sum()
+    subscribe
+        .filters
+        .iter()
+        .map(|subscription| subscription.filter.len())
+        .sum()
 }

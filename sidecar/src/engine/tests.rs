@@ -113,7 +113,10 @@ fn qos1(packet_id: u16) -> Packet {
 }
 
 fn dup(packet_id: u16) -> Packet {
-    Packet::Publish(Publish { dup: true, ..publish(packet_id, Qos::AtLeastOnce) })
+    Packet::Publish(Publish {
+        dup: true,
+        ..publish(packet_id, Qos::AtLeastOnce)
+    })
 }
 
 fn puback(packet_id: u16) -> Packet {
@@ -213,9 +216,12 @@ impl World {
     /// Decodes what the engine left, as the peers would.
     fn collect(&mut self) {
         self.commands.append(&mut self.out.commands);
-        let mut decode = |role, version, buffer: &mut BytesMut, read: &mut Vec<Packet>| {
+        let decode = |role, version, buffer: &mut BytesMut, read: &mut Vec<Packet>| {
             let mut decoder = Decoder::new(role, version, usize::MAX);
-            while let Some(frame) = decoder.decode(buffer).expect("the engine writes legal packets") {
+            while let Some(frame) = decoder
+                .decode(buffer)
+                .expect("the engine writes legal packets")
+            {
                 match frame {
                     Frame::Packet(packet) => read.push(packet),
                     Frame::Skipped { .. } => panic!("nothing is too large here"),
@@ -223,8 +229,18 @@ impl World {
             }
             assert!(buffer.is_empty(), "the engine writes whole packets");
         };
-        decode(Role::Broker, self.from_client, &mut self.out.client, &mut self.client_read);
-        decode(Role::Client, ProtocolVersion::V5, &mut self.out.broker, &mut self.broker_read);
+        decode(
+            Role::Broker,
+            self.from_client,
+            &mut self.out.client,
+            &mut self.client_read,
+        );
+        decode(
+            Role::Client,
+            ProtocolVersion::V5,
+            &mut self.out.broker,
+            &mut self.broker_read,
+        );
     }
 
     fn step(&mut self, call: impl FnOnce(&mut Engine, Now, &mut Output)) {
@@ -333,7 +349,11 @@ impl World {
             Packet::Connect(connect) => Some((**connect).clone()),
             _ => None,
         };
-        self.broker_read.iter().rev().find_map(connect).expect("a CONNECT")
+        self.broker_read
+            .iter()
+            .rev()
+            .find_map(connect)
+            .expect("a CONNECT")
     }
 }
 

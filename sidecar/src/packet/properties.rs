@@ -1,15 +1,23 @@
 //! Properties (MQTT 5 section 2.2.2): kept as the bytes they came in, read in place.
 
-use bytes::Bytes;
+mod holder;
+mod property;
+
+use std::fmt;
+
+use bytes::{BufMut, Bytes, BytesMut};
 use bytestring::ByteString;
 
+use super::codec::{DecodeError, Reader, protocol_error, put_variable, variable_len};
+pub(super) use holder::Holder;
+
 /// The properties of one packet, encoded, without their length; checked when they are decoded.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Properties(Bytes);
 
 /// One property with its value.
 #[allow(missing_docs)]
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Property {
     PayloadFormatIndicator(u8),
     MessageExpiryInterval(u32),
@@ -75,9 +83,39 @@ pub enum PropertyId {
 }
 
 impl Properties {
+    /// Reads properties with their length, and checks that each may be in its packet.
+    pub(super) fn decode(reader: &mut Reader, holder: Holder) -> Result<Self, DecodeError> {
+        let length = reader.variable()? as usize;
+        if length == 0 {
+            return Ok(Self::default());
+        }
+        let bytes = reader.take(length)?;
+        let mut seen: u64 = 0;
+        let mut rest = Reader(bytes.clone());
+        while !rest.is_empty() {
+            let property = Property::decode(&mut rest)?;
+            let id = property.id();
+            if !holder.may_hold(id) {
+                return Err(protocol_error("a property that this packet may not have"));
+            }
+            property.check()?;
+            let bit = 1 << id as u8;
+            if seen & bit != 0 && !holder.may_repeat(id) {
+                return Err(protocol_error("a property that is there twice"));
+            }
+            seen |= bit;
+        }
+        Ok(Self(bytes))
+    }
+
     /// The properties in order.
     pub fn iter(&self) -> impl Iterator<Item = Property> + '_ {
-        std::iter::empty()
+        let mut rest = Reader(self.0.clone());
+        std::iter::from_fn(move || match rest.is_empty() {
+            true => None,
+            // They were checked when they were decoded, or made here.
+            false => Property::decode(&mut rest).ok(),
+        })
     }
 
     /// Whether there are none.
@@ -91,43 +129,87 @@ impl Properties {
     }
 
     /// The value of the first numeric property with this identifier.
-    pub fn int(&self, _id: PropertyId) -> Option<u32> {
-        None
+    pub fn int(&self, id: PropertyId) -> Option<u32> {
+        self.find(id).and_then(|property| property.number())
     }
 
     /// The value of the first string property with this identifier.
-    pub fn text(&self, _id: PropertyId) -> Option<ByteString> {
-        None
+    pub fn text(&self, id: PropertyId) -> Option<ByteString> {
+        self.find(id).and_then(Property::string)
     }
 
     /// The value of the first binary property with this identifier.
-    pub fn binary(&self, _id: PropertyId) -> Option<Bytes> {
-        None
+    pub fn binary(&self, id: PropertyId) -> Option<Bytes> {
+        self.find(id).and_then(Property::data)
     }
 
     /// Whether a property with this identifier is there.
-    pub fn has(&self, _id: PropertyId) -> bool {
-        false
+    pub fn has(&self, id: PropertyId) -> bool {
+        self.find(id).is_some()
+    }
+
+    fn find(&self, id: PropertyId) -> Option<Property> {
+        if self.0.is_empty() {
+            return None;
+        }
+        self.iter().find(|property| property.id() == id)
     }
 
     /// These properties without those for which `drop` is true, the rest in order; the same bytes where none is.
-    pub fn without(&self, _drop: impl Fn(PropertyId) -> bool) -> Properties {
-        self.clone()
+    pub fn without(&self, drop: impl Fn(PropertyId) -> bool) -> Properties {
+        if !self.iter().any(|property| drop(property.id())) {
+            return self.clone();
+        }
+        self.iter()
+            .filter(|property| !drop(property.id()))
+            .collect()
     }
 
     /// These properties with one of its kind set: replaced where it is, else added at the end.
-    pub fn with(&self, _property: Property) -> Properties {
-        self.clone()
+    pub fn with(&self, property: Property) -> Properties {
+        let id = property.id();
+        if !self.has(id) {
+            return self.iter().chain([property]).collect();
+        }
+        let replaced = |old: Property| {
+            if old.id() == id {
+                property.clone()
+            } else {
+                old
+            }
+        };
+        self.iter().map(replaced).collect()
     }
 
     /// A copy that shares no memory with the buffer these were read from.
     pub fn detached(&self) -> Properties {
         Properties(Bytes::copy_from_slice(&self.0))
     }
+
+    /// Bytes with their length.
+    pub(super) fn encoded_len(&self) -> usize {
+        variable_len(self.0.len()) + self.0.len()
+    }
+
+    pub(super) fn encode(&self, out: &mut BytesMut) {
+        put_variable(out, self.0.len());
+        out.put_slice(&self.0);
+    }
 }
 
 impl FromIterator<Property> for Properties {
-    fn from_iter<I: IntoIterator<Item = Property>>(_properties: I) -> Self {
-        Properties::default()
+    /// Properties in this order. A string longer than 65,535 bytes is left out: no packet can carry it.
+    fn from_iter<I: IntoIterator<Item = Property>>(properties: I) -> Self {
+        let mut out = BytesMut::new();
+        for property in properties {
+            property.encode(&mut out);
+        }
+        Properties(out.freeze())
+    }
+}
+
+impl fmt::Debug for Properties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
     }
 }

@@ -1,7 +1,7 @@
 //! Engine rules, section 4.
 
 use super::*;
-use crate::packet::{DecodeError, PropertyId, Unsubscribe, UnsubAck};
+use crate::packet::{DecodeError, PropertyId, UnsubAck, Unsubscribe};
 
 fn told_broker(world: &mut World) -> Vec<(ReasonCode, u16)> {
     let ack = |packet| match packet {
@@ -19,7 +19,10 @@ fn a_publish_is_acknowledged_only_after_the_broker_with_its_code() {
         assert_eq!(world.take_broker(), [qos1(7)]);
         assert!(world.take_client().is_empty());
         world.broker(Packet::PubAck(Ack::new(7, ReasonCode(0x10))));
-        assert_eq!(world.take_client(), [Packet::PubAck(Ack::new(7, ReasonCode(expected)))]);
+        assert_eq!(
+            world.take_client(),
+            [Packet::PubAck(Ack::new(7, ReasonCode(expected)))]
+        );
     }
 }
 
@@ -28,8 +31,14 @@ fn qos_2_goes_as_qos_1_and_is_received_after_the_brokers_ack() {
     let mut world = World::open(v5(), json!({}));
     world.client(Packet::Publish(publish(3, Qos::ExactlyOnce)));
     assert_eq!(world.take_broker(), [qos1(3)]);
-    world.client(Packet::Publish(Publish { dup: true, ..publish(3, Qos::ExactlyOnce) }));
-    assert!(world.take_broker().is_empty(), "an id in flight is not forwarded again");
+    world.client(Packet::Publish(Publish {
+        dup: true,
+        ..publish(3, Qos::ExactlyOnce)
+    }));
+    assert!(
+        world.take_broker().is_empty(),
+        "an id in flight is not forwarded again"
+    );
     world.broker(Packet::PubAck(Ack::new(3, ReasonCode(0x87))));
     world.client(Packet::PubRel(Ack::new(3, ReasonCode::SUCCESS)));
     world.client(Packet::PubRel(Ack::new(99, ReasonCode::SUCCESS)));
@@ -49,10 +58,15 @@ fn with_qos_0_the_ack_is_given_when_the_message_is_wholly_written() {
     let before = world.engine.link.bytes_total;
     world.client(qos1(1));
     let end = world.engine.link.bytes_total;
-    let Packet::Publish(wire) = &world.take_broker()[0] else { panic!("a PUBLISH") };
+    let Packet::Publish(wire) = &world.take_broker()[0] else {
+        panic!("a PUBLISH")
+    };
     assert_eq!((wire.qos, wire.packet_id), (Qos::AtMostOnce, 0));
     world.step(|engine, now, out| engine.on_broker_written(end - 1, now, out));
-    assert!(world.take_client().is_empty(), "{before}..{end} is not wholly written");
+    assert!(
+        world.take_client().is_empty(),
+        "{before}..{end} is not wholly written"
+    );
     world.step(|engine, now, out| engine.on_broker_written(end, now, out));
     assert_eq!(world.take_client(), [puback(1)]);
 }
@@ -62,23 +76,36 @@ fn the_brokers_maximum_qos_lowers_and_is_not_told() {
     let mut world = World::new(v5(), json!({}));
     world.dialled("t1");
     world.broker(connack_with(false, vec![Property::MaximumQos(0)]));
-    let Packet::ConnAck(connack) = &world.take_client()[0] else { panic!("a CONNACK") };
+    let Packet::ConnAck(connack) = &world.take_client()[0] else {
+        panic!("a CONNACK")
+    };
     assert!(!connack.properties.has(PropertyId::MaximumQos));
     world.take_broker();
     world.client(qos1(1));
     world.client(Packet::Subscribe(subscribe(2, &["a"], Qos::ExactlyOnce)));
     let sent = world.take_broker();
     assert!(matches!(&sent[0], Packet::Publish(wire) if wire.qos == Qos::AtMostOnce));
-    assert_eq!(sent[1], Packet::Subscribe(subscribe(2, &["a"], Qos::AtMostOnce)));
+    assert_eq!(
+        sent[1],
+        Packet::Subscribe(subscribe(2, &["a"], Qos::AtMostOnce))
+    );
 }
 
 #[test]
 fn subscribe_is_lowered_to_the_ceiling_and_suback_is_the_brokers() {
     let mut world = World::open(v5(), json!({}));
-    world.client(Packet::Subscribe(subscribe(1, &["a", "b"], Qos::ExactlyOnce)));
+    world.client(Packet::Subscribe(subscribe(
+        1,
+        &["a", "b"],
+        Qos::ExactlyOnce,
+    )));
     assert_eq!(
         world.take_broker(),
-        [Packet::Subscribe(subscribe(1, &["a", "b"], Qos::AtLeastOnce))]
+        [Packet::Subscribe(subscribe(
+            1,
+            &["a", "b"],
+            Qos::AtLeastOnce
+        ))]
     );
     world.broker(suback(1, &[1, 0x87]));
     assert_eq!(world.take_client(), [suback(1, &[1, 0x87])]);
@@ -104,18 +131,30 @@ fn acks_to_the_broker_are_in_the_order_of_its_deliveries() {
     world.client(puback(2));
     assert!(told_broker(&mut world).is_empty());
     world.client(puback(4));
-    let order: Vec<u16> = told_broker(&mut world).into_iter().map(|(_, id)| id).collect();
+    let order: Vec<u16> = told_broker(&mut world)
+        .into_iter()
+        .map(|(_, id)| id)
+        .collect();
     assert_eq!(order, [4, 2, 9]);
 }
 
 #[test]
 fn retain_never_clears_the_flag_of_publishes_and_wills() {
-    let mut world = World::new(Connect { will: Some(will()), ..v5() }, json!({"retain": "Never"}));
+    let mut world = World::new(
+        Connect {
+            will: Some(will()),
+            ..v5()
+        },
+        json!({"retain": "Never"}),
+    );
     world.dialled("t1");
     assert!(!world.connect_read().will.expect("the will").retain);
     world.connack(false);
     world.take_broker();
-    world.client(Packet::Publish(Publish { retain: true, ..publish(1, Qos::AtLeastOnce) }));
+    world.client(Packet::Publish(Publish {
+        retain: true,
+        ..publish(1, Qos::AtLeastOnce)
+    }));
     assert_eq!(world.take_broker(), [qos1(1)]);
 }
 
@@ -125,7 +164,10 @@ fn retain_is_cleared_and_counted_for_3_1_1_where_the_broker_has_none() {
     world.dialled("t1");
     world.broker(connack_with(false, vec![Property::RetainAvailable(0)]));
     world.take_broker();
-    world.client(Packet::Publish(Publish { retain: true, ..publish(1, Qos::AtLeastOnce) }));
+    world.client(Packet::Publish(Publish {
+        retain: true,
+        ..publish(1, Qos::AtLeastOnce)
+    }));
     assert_eq!(world.take_broker(), [qos1(1)]);
     assert_eq!(world.refused(Refusal::RetainCleared), 1);
 }
@@ -162,7 +204,10 @@ fn reading_stops_at_the_limit_of_kept_bytes_and_one_packet_always_fits() {
     let mut world = World::open(v311(), json!({"maxInflightMessages": 1}));
     let large = |packet_id| {
         let payload = Bytes::from(vec![0; 3 << 20]);
-        Packet::Publish(Publish { payload, ..publish(packet_id, Qos::AtLeastOnce) })
+        Packet::Publish(Publish {
+            payload,
+            ..publish(packet_id, Qos::AtLeastOnce)
+        })
     };
     world.client(large(1));
     assert!(world.engine.reads_client());
@@ -179,8 +224,14 @@ fn a_publish_larger_than_the_broker_takes_closes_the_client() {
     world.broker(connack_with(false, vec![Property::MaximumPacketSize(50)]));
     world.forget();
     let payload = Bytes::from(vec![0; 50]);
-    world.client(Packet::Publish(Publish { payload, ..publish(1, Qos::AtLeastOnce) }));
-    assert_eq!(world.take_client(), [disconnect(ReasonCode::PACKET_TOO_LARGE)]);
+    world.client(Packet::Publish(Publish {
+        payload,
+        ..publish(1, Qos::AtLeastOnce)
+    }));
+    assert_eq!(
+        world.take_client(),
+        [disconnect(ReasonCode::PACKET_TOO_LARGE)]
+    );
     assert_eq!(world.refused(Refusal::TooLarge), 1);
 }
 
@@ -219,10 +270,16 @@ fn a_delivery_that_was_skipped_is_acknowledged_and_counted() {
     let mut world = World::open(v5(), json!({}));
     world.broker(qos1(1));
     world.step(|engine, now, out| {
-        let skipped = Frame::Skipped { qos: Qos::AtLeastOnce, packet_id: 2 };
+        let skipped = Frame::Skipped {
+            qos: Qos::AtLeastOnce,
+            packet_id: 2,
+        };
         engine.on_broker_frame(skipped, now, out);
     });
-    assert!(told_broker(&mut world).is_empty(), "in the order of the deliveries");
+    assert!(
+        told_broker(&mut world).is_empty(),
+        "in the order of the deliveries"
+    );
     world.client(puback(1));
     assert_eq!(
         told_broker(&mut world),
@@ -233,7 +290,9 @@ fn a_delivery_that_was_skipped_is_acknowledged_and_counted() {
 
 fn expiring(packet_id: u16, seconds: u32) -> Packet {
     Packet::Publish(Publish {
-        properties: [Property::MessageExpiryInterval(seconds)].into_iter().collect(),
+        properties: [Property::MessageExpiryInterval(seconds)]
+            .into_iter()
+            .collect(),
         ..publish(packet_id, Qos::AtLeastOnce)
     })
 }
@@ -247,9 +306,18 @@ fn message_expiry_is_lowered_by_the_seconds_held() {
     world.client(expiring(2, 3));
     world.advance(Duration::from_millis(7_500));
     world.come_back(true);
-    let Packet::Publish(repeated) = &world.take_broker()[0] else { panic!("a PUBLISH") };
-    assert_eq!(repeated.properties.int(PropertyId::MessageExpiryInterval), Some(53));
-    assert_eq!(world.take_client(), [puback(2)], "it ran out before it was ever written");
+    let Packet::Publish(repeated) = &world.take_broker()[0] else {
+        panic!("a PUBLISH")
+    };
+    assert_eq!(
+        repeated.properties.int(PropertyId::MessageExpiryInterval),
+        Some(53)
+    );
+    assert_eq!(
+        world.take_client(),
+        [puback(2)],
+        "it ran out before it was ever written"
+    );
     assert_eq!(world.refused(Refusal::Expired), 1);
 }
 
@@ -261,23 +329,37 @@ fn a_publish_that_may_have_arrived_is_sent_again_with_at_least_1_s() {
     world.broker_lost();
     world.advance(Duration::from_secs(10));
     world.come_back(true);
-    let Packet::Publish(repeated) = &world.take_broker()[0] else { panic!("a PUBLISH") };
+    let Packet::Publish(repeated) = &world.take_broker()[0] else {
+        panic!("a PUBLISH")
+    };
     assert!(repeated.dup);
-    assert_eq!(repeated.properties.int(PropertyId::MessageExpiryInterval), Some(1));
+    assert_eq!(
+        repeated.properties.int(PropertyId::MessageExpiryInterval),
+        Some(1)
+    );
 }
 
 #[test]
 fn topic_aliases_are_refused_on_both_legs() {
     let aliased = |id| {
         let properties = [Property::TopicAlias(1)].into_iter().collect();
-        Packet::Publish(Publish { properties, ..publish(id, Qos::AtLeastOnce) })
+        Packet::Publish(Publish {
+            properties,
+            ..publish(id, Qos::AtLeastOnce)
+        })
     };
     let mut world = World::open(v5(), json!({}));
     world.client(aliased(1));
-    assert_eq!(world.take_client(), [disconnect(ReasonCode::TOPIC_ALIAS_INVALID)]);
+    assert_eq!(
+        world.take_client(),
+        [disconnect(ReasonCode::TOPIC_ALIAS_INVALID)]
+    );
     let mut world = World::open(v5(), json!({}));
     world.broker(aliased(1));
-    assert_eq!(world.take_broker(), [disconnect(ReasonCode::TOPIC_ALIAS_INVALID)]);
+    assert_eq!(
+        world.take_broker(),
+        [disconnect(ReasonCode::TOPIC_ALIAS_INVALID)]
+    );
     assert!(world.commanded(&Command::CloseBroker));
     assert!(world.take_client().is_empty(), "the client sees nothing");
     assert_eq!(world.engine.phase(), Phase::Held);
@@ -285,18 +367,33 @@ fn topic_aliases_are_refused_on_both_legs() {
 
 #[test]
 fn a_silent_client_is_disconnected_at_one_and_a_half_times_its_keep_alive() {
-    let mut world = World::open(Connect { keep_alive_seconds: 10, ..v5() }, json!({}));
+    let mut world = World::open(
+        Connect {
+            keep_alive_seconds: 10,
+            ..v5()
+        },
+        json!({}),
+    );
     world.advance(Duration::from_secs(14));
     world.client(Packet::PingReq);
     world.advance(Duration::from_secs(14));
     assert_eq!(world.take_client(), [Packet::PingResp]);
     world.advance(Duration::from_secs(2));
-    assert_eq!(world.take_client(), [disconnect(ReasonCode::KEEP_ALIVE_TIMEOUT)]);
+    assert_eq!(
+        world.take_client(),
+        [disconnect(ReasonCode::KEEP_ALIVE_TIMEOUT)]
+    );
 }
 
 #[test]
 fn a_client_that_is_not_read_is_not_timed() {
-    let mut world = World::open(Connect { keep_alive_seconds: 10, ..v5() }, json!({"keepAliveSeconds": 0}));
+    let mut world = World::open(
+        Connect {
+            keep_alive_seconds: 10,
+            ..v5()
+        },
+        json!({"keepAliveSeconds": 0}),
+    );
     world.step(|engine, now, _| engine.on_reading(false, true, now));
     world.advance(Duration::from_secs(60));
     assert!(world.take_client().is_empty());
@@ -304,7 +401,10 @@ fn a_client_that_is_not_read_is_not_timed() {
     world.advance(Duration::from_secs(14));
     assert!(world.take_client().is_empty());
     world.advance(Duration::from_secs(30));
-    assert_eq!(world.take_client(), [disconnect(ReasonCode::KEEP_ALIVE_TIMEOUT)]);
+    assert_eq!(
+        world.take_client(),
+        [disconnect(ReasonCode::KEEP_ALIVE_TIMEOUT)]
+    );
 }
 
 #[test]
@@ -313,7 +413,11 @@ fn the_broker_is_pinged_in_silence_and_lost_without_an_answer() {
     world.advance(Duration::from_secs(15));
     world.client(qos1(1));
     world.advance(Duration::from_secs(15));
-    assert_eq!(world.take_broker(), [qos1(1)], "a publish is as good as a ping");
+    assert_eq!(
+        world.take_broker(),
+        [qos1(1)],
+        "a publish is as good as a ping"
+    );
     world.advance(Duration::from_secs(6));
     assert_eq!(world.take_broker(), [Packet::PingReq]);
     world.broker(Packet::PingResp);
@@ -326,10 +430,18 @@ fn the_broker_is_pinged_in_silence_and_lost_without_an_answer() {
 
 #[test]
 fn server_keep_alive_binds_the_sidecar_only() {
-    let mut world = World::new(Connect { keep_alive_seconds: 100, ..v5() }, json!({}));
+    let mut world = World::new(
+        Connect {
+            keep_alive_seconds: 100,
+            ..v5()
+        },
+        json!({}),
+    );
     world.dialled("t1");
     world.broker(connack_with(false, vec![Property::ServerKeepAlive(5)]));
-    let Packet::ConnAck(connack) = &world.take_client()[0] else { panic!("a CONNACK") };
+    let Packet::ConnAck(connack) = &world.take_client()[0] else {
+        panic!("a CONNACK")
+    };
     assert!(!connack.properties.has(PropertyId::ServerKeepAlive));
     world.take_broker();
     world.advance(Duration::from_secs(6));
@@ -345,7 +457,11 @@ fn more_than_1000_filters_get_quota_exceeded() {
         world.client(Packet::Subscribe(subscribe(1, &filters, Qos::AtMostOnce)));
         world.broker(suback(1, &[0; 1_000]));
         world.forget();
-        world.client(Packet::Subscribe(subscribe(2, &["one/more"], Qos::AtMostOnce)));
+        world.client(Packet::Subscribe(subscribe(
+            2,
+            &["one/more"],
+            Qos::AtMostOnce,
+        )));
         assert_eq!(world.take_client(), [suback(2, &[expected])]);
         assert!(world.take_broker().is_empty());
     }
@@ -357,11 +473,21 @@ fn filters_the_broker_has_no_feature_for_are_refused_without_asking_in_3_1_1() {
     world.dialled("t1");
     world.broker(connack_with(
         false,
-        vec![Property::WildcardSubscriptionAvailable(0), Property::SharedSubscriptionAvailable(0)],
+        vec![
+            Property::WildcardSubscriptionAvailable(0),
+            Property::SharedSubscriptionAvailable(0),
+        ],
     ));
     world.forget();
-    world.client(Packet::Subscribe(subscribe(1, &["a/#", "b", "$share/g/c"], Qos::AtMostOnce)));
-    assert_eq!(world.take_broker(), [Packet::Subscribe(subscribe(1, &["b"], Qos::AtMostOnce))]);
+    world.client(Packet::Subscribe(subscribe(
+        1,
+        &["a/#", "b", "$share/g/c"],
+        Qos::AtMostOnce,
+    )));
+    assert_eq!(
+        world.take_broker(),
+        [Packet::Subscribe(subscribe(1, &["b"], Qos::AtMostOnce))]
+    );
     world.broker(suback(1, &[0]));
     assert_eq!(world.take_client(), [suback(1, &[0x80, 0, 0x80])]);
     world.client(Packet::Subscribe(subscribe(2, &["+"], Qos::AtMostOnce)));
@@ -391,10 +517,16 @@ fn unsubscribe_passes_through() {
 fn a_malformed_packet_closes_the_client_with_its_reason() {
     let mut world = World::open(v5(), json!({}));
     world.step(|engine, now, out| {
-        let error = DecodeError { reason: ReasonCode::MALFORMED_PACKET, message: "test" };
+        let error = DecodeError {
+            reason: ReasonCode::MALFORMED_PACKET,
+            message: "test",
+        };
         engine.on_client_error(&error, now, out);
     });
-    assert_eq!(world.take_client(), [disconnect(ReasonCode::MALFORMED_PACKET)]);
+    assert_eq!(
+        world.take_client(),
+        [disconnect(ReasonCode::MALFORMED_PACKET)]
+    );
     assert!(world.commanded(&Command::CloseClient));
 }
 
@@ -402,9 +534,8 @@ fn a_malformed_packet_closes_the_client_with_its_reason() {
 fn a_refusal_that_3_1_1_cannot_be_told_is_reported_once_a_minute() {
     let mut world = World::open(v311(), json!({"keepAliveSeconds": 0}));
     let reports = |world: &World| {
-        let hidden = |command: &&Command| {
-            matches!(command, Command::Report(Event::RefusalHidden { .. }))
-        };
+        let hidden =
+            |command: &&Command| matches!(command, Command::Report(Event::RefusalHidden { .. }));
         world.commands.iter().filter(hidden).count()
     };
     for (id, wait, expected) in [(1, 0, 1), (2, 59, 1), (3, 1, 2)] {

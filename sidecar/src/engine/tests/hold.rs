@@ -16,7 +16,9 @@ fn the_client_stays_and_is_answered_while_the_broker_is_away() {
 
 #[test]
 fn lost_codes_hold_and_every_other_code_is_the_clients() {
-    for value in [0x00, 0x04, 0x80, 0x83, 0x87, 0x89, 0x8B, 0x8D, 0x97, 0x9F, 0xA0] {
+    for value in [
+        0x00, 0x04, 0x80, 0x83, 0x87, 0x89, 0x8B, 0x8D, 0x97, 0x9F, 0xA0,
+    ] {
         let mut world = World::open(v5(), json!({}));
         // A server may not send 0x00 and 0x04, so the codec is not asked.
         world.broker(disconnect(ReasonCode(value)));
@@ -24,7 +26,10 @@ fn lost_codes_hold_and_every_other_code_is_the_clients() {
         assert!(world.commanded(&Command::CloseBroker));
         assert!(world.take_client().is_empty());
     }
-    for value in [0x81, 0x82, 0x8E, 0x8F, 0x90, 0x93, 0x94, 0x95, 0x96, 0x98, 0x99, 0x9A, 0x9B, 0x9C, 0x9D, 0x9E, 0xA1, 0xA2] {
+    for value in [
+        0x81, 0x82, 0x8E, 0x8F, 0x90, 0x93, 0x94, 0x95, 0x96, 0x98, 0x99, 0x9A, 0x9B, 0x9C, 0x9D,
+        0x9E, 0xA1, 0xA2,
+    ] {
         let mut world = World::open(v5(), json!({}));
         world.broker(disconnect(ReasonCode(value)));
         assert_eq!(world.take_client(), [disconnect(ReasonCode(value))]);
@@ -117,7 +122,10 @@ fn a_new_message_under_an_id_that_the_client_owes_waits_for_that_ack() {
     world.forget();
     world.broker(qos1(5));
     world.broker(qos1(6));
-    assert!(world.take_client().is_empty(), "deliveries behind it wait too");
+    assert!(
+        world.take_client().is_empty(),
+        "deliveries behind it wait too"
+    );
     world.broker(Packet::Publish(publish(0, Qos::AtMostOnce)));
     assert_eq!(world.take_client().len(), 1, "QoS 0 passes");
     world.client(puback(5));
@@ -141,18 +149,37 @@ fn session_gone_subscribes_a_clean_client_again_before_anything_else() {
     world.come_back(false);
     assert_eq!(world.engine.phase(), Phase::Resuming);
     let first = world.take_broker();
-    let Packet::Subscribe(again) = &first[0] else { panic!("a SUBSCRIBE") };
-    assert_eq!((first.len(), again.filters.len()), (1, 8), "one packet in flight, 8 filters");
+    let Packet::Subscribe(again) = &first[0] else {
+        panic!("a SUBSCRIBE")
+    };
+    assert_eq!(
+        (first.len(), again.filters.len()),
+        (1, 8),
+        "one packet in flight, 8 filters"
+    );
     assert_eq!(again.filters[0].qos, Qos::AtLeastOnce);
-    assert!(![2, 3].contains(&again.packet_id), "an id the client does not use");
+    assert!(
+        ![2, 3].contains(&again.packet_id),
+        "an id the client does not use"
+    );
     world.client(qos1(4));
     assert!(world.take_broker().is_empty());
     world.broker(suback(again.packet_id, &[1; 8]));
     let second = world.take_broker();
-    let Packet::Subscribe(rest) = &second[0] else { panic!("a SUBSCRIBE") };
-    assert_eq!(rest.filters.len(), 1, "a refused filter is not asked for again");
+    let Packet::Subscribe(rest) = &second[0] else {
+        panic!("a SUBSCRIBE")
+    };
+    assert_eq!(
+        rest.filters.len(),
+        1,
+        "a refused filter is not asked for again"
+    );
     world.broker(suback(rest.packet_id, &[1]));
-    assert_eq!(world.take_broker(), [qos1(2), qos1(3), qos1(4)], "as new: DUP 0");
+    assert_eq!(
+        world.take_broker(),
+        [qos1(2), qos1(3), qos1(4)],
+        "as new: DUP 0"
+    );
     assert!(world.take_client().is_empty());
 }
 
@@ -160,18 +187,29 @@ fn session_gone_subscribes_a_clean_client_again_before_anything_else() {
 fn one_subscription_identifier_goes_in_one_packet() {
     let mut world = World::open(v5(), json!({}));
     for (packet_id, filter, identifier) in [(1, "a", 7), (2, "b", 7), (3, "c", 8)] {
-        let properties = [Property::SubscriptionIdentifier(identifier)].into_iter().collect();
-        let asked = Subscribe { properties, ..subscribe(packet_id, &[filter], Qos::AtMostOnce) };
+        let properties = [Property::SubscriptionIdentifier(identifier)]
+            .into_iter()
+            .collect();
+        let asked = Subscribe {
+            properties,
+            ..subscribe(packet_id, &[filter], Qos::AtMostOnce)
+        };
         world.client(Packet::Subscribe(asked));
         world.broker(suback(packet_id, &[0]));
     }
     world.reconnect(false);
-    let Packet::Subscribe(first) = world.take_broker().remove(0) else { panic!("a SUBSCRIBE") };
+    let Packet::Subscribe(first) = world.take_broker().remove(0) else {
+        panic!("a SUBSCRIBE")
+    };
     assert_eq!(first.filters.len(), 2);
     world.broker(suback(first.packet_id, &[0, 0]));
-    let Packet::Subscribe(second) = world.take_broker().remove(0) else { panic!("a SUBSCRIBE") };
+    let Packet::Subscribe(second) = world.take_broker().remove(0) else {
+        panic!("a SUBSCRIBE")
+    };
     assert_eq!(
-        second.properties.int(crate::packet::PropertyId::SubscriptionIdentifier),
+        second
+            .properties
+            .int(crate::packet::PropertyId::SubscriptionIdentifier),
         Some(8)
     );
 }
@@ -183,9 +221,14 @@ fn a_refused_resubscription_disconnects_the_client() {
     world.broker(suback(1, &[0]));
     world.forget();
     world.reconnect(false);
-    let Packet::Subscribe(again) = world.take_broker().remove(0) else { panic!("a SUBSCRIBE") };
+    let Packet::Subscribe(again) = world.take_broker().remove(0) else {
+        panic!("a SUBSCRIBE")
+    };
     world.broker(suback(again.packet_id, &[0x87]));
-    assert_eq!(world.take_client(), [disconnect(ReasonCode::NOT_AUTHORIZED)]);
+    assert_eq!(
+        world.take_client(),
+        [disconnect(ReasonCode::NOT_AUTHORIZED)]
+    );
     assert!(world.ended());
 }
 
@@ -196,7 +239,10 @@ fn an_ack_for_a_delivery_of_a_session_that_is_gone_goes_nowhere() {
     world.reconnect(false);
     world.forget();
     world.broker(qos1(1));
-    assert!(world.take_client().is_empty(), "the client still owes an ack for this id");
+    assert!(
+        world.take_client().is_empty(),
+        "the client still owes an ack for this id"
+    );
     world.client(puback(1));
     assert!(world.take_broker().is_empty());
     assert_eq!(world.take_client(), [qos1(1)]);
@@ -223,23 +269,39 @@ fn a_qos_2_delivery_of_an_older_session_goes_as_qos_1() {
     world.broker(Packet::Publish(publish(4, Qos::ExactlyOnce)));
     assert_eq!(world.take_client(), [qos1(4)]);
     world.client(puback(4));
-    assert_eq!(world.take_broker(), [Packet::PubRec(Ack::new(4, ReasonCode::SUCCESS))]);
+    assert_eq!(
+        world.take_broker(),
+        [Packet::PubRec(Ack::new(4, ReasonCode::SUCCESS))]
+    );
     world.broker(Packet::PubRel(Ack::new(4, ReasonCode::SUCCESS)));
-    assert_eq!(world.take_broker(), [Packet::PubComp(Ack::new(4, ReasonCode::SUCCESS))]);
+    assert_eq!(
+        world.take_broker(),
+        [Packet::PubComp(Ack::new(4, ReasonCode::SUCCESS))]
+    );
 }
 
 #[test]
 fn session_gone_disconnects_a_persistent_client_after_ending_the_empty_session() {
-    for client in [persistent(), Connect { clean_start: false, ..v311() }] {
+    for client in [
+        persistent(),
+        Connect {
+            clean_start: false,
+            ..v311()
+        },
+    ] {
         let v5 = client.version == ProtocolVersion::V5;
         let mut world = World::open(client, json!({}));
         world.reconnect(false);
         assert_eq!(expiry(&world.take_broker()[0]), Some(0));
         let told = world.take_client();
         if v5 {
-            let Packet::Disconnect(told) = &told[0] else { panic!("a DISCONNECT") };
+            let Packet::Disconnect(told) = &told[0] else {
+                panic!("a DISCONNECT")
+            };
             assert_eq!(told.code, ReasonCode::SERVER_SHUTTING_DOWN);
-            let reason = told.properties.text(crate::packet::PropertyId::ReasonString);
+            let reason = told
+                .properties
+                .text(crate::packet::PropertyId::ReasonString);
             assert_eq!(reason.as_deref(), Some("broker session lost"));
         } else {
             assert!(told.is_empty());
@@ -277,7 +339,10 @@ fn a_refused_credential_is_tried_for_5_minutes() {
             assert!(waited < 600, "{value:#x} is tried for ever");
         }
         assert!(waited >= 300, "{value:#x} was given up after {waited} s");
-        assert_eq!(world.take_client(), [disconnect(ReasonCode::NOT_AUTHORIZED)]);
+        assert_eq!(
+            world.take_client(),
+            [disconnect(ReasonCode::NOT_AUTHORIZED)]
+        );
     }
 }
 
@@ -302,7 +367,10 @@ fn the_same_first_packet_on_three_closed_connections_is_poison() {
     world.reconnect(true);
     assert!(!world.ended());
     world.broker_lost();
-    assert_eq!(world.take_client(), [disconnect(ReasonCode::UNSPECIFIED_ERROR)]);
+    assert_eq!(
+        world.take_client(),
+        [disconnect(ReasonCode::UNSPECIFIED_ERROR)]
+    );
     assert!(world.ended());
 }
 
@@ -340,7 +408,10 @@ fn a_takeover_by_our_own_abandoned_dial_means_broker_lost() {
     world.wait_for_dial();
     world.dialled("t1");
     world.advance(Duration::from_secs(10));
-    assert!(world.commanded(&Command::CloseBroker), "CONNECT was never answered");
+    assert!(
+        world.commanded(&Command::CloseBroker),
+        "CONNECT was never answered"
+    );
     world.come_back(true);
     world.broker(disconnect(ReasonCode::SESSION_TAKEN_OVER));
     assert_eq!(world.engine.phase(), Phase::Held);

@@ -12,7 +12,10 @@ fn goodbye_of_a_clean_client_ends_its_broker_session() {
     let mut world = World::open(v5(), json!({}));
     world.client(goodbye());
     let told = world.take_broker();
-    assert_eq!((code(&told[0]), expiry(&told[0])), (ReasonCode::SUCCESS, Some(0)));
+    assert_eq!(
+        (code(&told[0]), expiry(&told[0])),
+        (ReasonCode::SUCCESS, Some(0))
+    );
     assert!(world.commanded(&Command::CloseBroker) && world.ended());
 }
 
@@ -21,17 +24,27 @@ fn leaving_carries_the_lesser_of_asked_and_granted_expiry() {
     for (granted, expected) in [(None, Some(600)), (Some(300), None), (Some(600), None)] {
         let mut world = World::new(persistent(), json!({}));
         world.dialled("t1");
-        let properties = granted.map(Property::SessionExpiryInterval).into_iter().collect();
+        let properties = granted
+            .map(Property::SessionExpiryInterval)
+            .into_iter()
+            .collect();
         world.broker(connack_with(false, properties));
         world.forget();
         world.client(goodbye());
-        assert_eq!(expiry(&world.take_broker()[0]), expected, "granted {granted:?}");
+        assert_eq!(
+            expiry(&world.take_broker()[0]),
+            expected,
+            "granted {granted:?}"
+        );
     }
 }
 
 #[test]
 fn a_3_1_1_client_without_clean_session_keeps_the_endpoints_expiry() {
-    let client = Connect { clean_start: false, ..v311() };
+    let client = Connect {
+        clean_start: false,
+        ..v311()
+    };
     let mut world = World::open(client, json!({"sessionExpirySeconds": 77}));
     world.client(goodbye());
     assert_eq!(expiry(&world.take_broker()[0]), None, "77 s are in force");
@@ -41,15 +54,24 @@ fn a_3_1_1_client_without_clean_session_keeps_the_endpoints_expiry() {
 fn a_disconnect_that_raises_the_expiry_from_0_is_a_protocol_error() {
     let mut world = World::open(v5(), json!({}));
     let properties = [Property::SessionExpiryInterval(5)].into_iter().collect();
-    world.client(Packet::Disconnect(Disconnect { code: ReasonCode::SUCCESS, properties }));
-    assert_eq!(world.take_client(), [disconnect(ReasonCode::PROTOCOL_ERROR)]);
+    world.client(Packet::Disconnect(Disconnect {
+        code: ReasonCode::SUCCESS,
+        properties,
+    }));
+    assert_eq!(
+        world.take_client(),
+        [disconnect(ReasonCode::PROTOCOL_ERROR)]
+    );
 }
 
 #[test]
 fn the_last_expiry_of_the_client_counts() {
     let mut world = World::open(persistent(), json!({}));
     let properties = [Property::SessionExpiryInterval(9)].into_iter().collect();
-    world.client(Packet::Disconnect(Disconnect { code: ReasonCode::SUCCESS, properties }));
+    world.client(Packet::Disconnect(Disconnect {
+        code: ReasonCode::SUCCESS,
+        properties,
+    }));
     assert_eq!(expiry(&world.take_broker()[0]), Some(9));
 }
 
@@ -85,11 +107,22 @@ fn what_waited_is_still_sent_after_the_client_left() {
 
 #[test]
 fn the_will_of_a_client_that_vanished_is_published_by_the_sidecar() {
-    let mut world = World::open(Connect { will: Some(will()), ..v5() }, json!({}));
+    let mut world = World::open(
+        Connect {
+            will: Some(will()),
+            ..v5()
+        },
+        json!({}),
+    );
     world.client_closes();
     let sent = world.take_broker();
-    let Packet::Publish(published) = &sent[0] else { panic!("a PUBLISH") };
-    assert_eq!((&*published.topic, published.qos, published.retain), ("will", Qos::AtLeastOnce, true));
+    let Packet::Publish(published) = &sent[0] else {
+        panic!("a PUBLISH")
+    };
+    assert_eq!(
+        (&*published.topic, published.qos, published.retain),
+        ("will", Qos::AtLeastOnce, true)
+    );
     assert!(!published.properties.has(PropertyId::WillDelayInterval));
     assert_eq!(sent.len(), 1, "its ack is awaited");
     world.broker(puback(published.packet_id));
@@ -103,11 +136,17 @@ fn a_will_that_its_client_delays_is_left_to_the_broker() {
         properties: [Property::WillDelayInterval(100)].into_iter().collect(),
         ..will()
     };
-    let client = Connect { will: Some(delayed), ..persistent() };
+    let client = Connect {
+        will: Some(delayed),
+        ..persistent()
+    };
     let mut world = World::new(client, json!({}));
     world.dialled("t1");
     let sent = world.connect_read().will.expect("the will");
-    assert_eq!(sent.properties.int(PropertyId::WillDelayInterval), Some(100));
+    assert_eq!(
+        sent.properties.int(PropertyId::WillDelayInterval),
+        Some(100)
+    );
     world.connack(false);
     world.forget();
     world.client_closes();
@@ -118,14 +157,26 @@ fn a_will_that_its_client_delays_is_left_to_the_broker() {
 
 #[test]
 fn goodbye_publishes_no_will() {
-    let mut world = World::open(Connect { will: Some(will()), ..v5() }, json!({}));
+    let mut world = World::open(
+        Connect {
+            will: Some(will()),
+            ..v5()
+        },
+        json!({}),
+    );
     world.client(goodbye());
     assert_eq!(code(&world.take_broker()[0]), ReasonCode::SUCCESS);
 }
 
 #[test]
 fn disconnect_with_will_counts_as_vanished() {
-    let mut world = World::open(Connect { will: Some(will()), ..v5() }, json!({}));
+    let mut world = World::open(
+        Connect {
+            will: Some(will()),
+            ..v5()
+        },
+        json!({}),
+    );
     world.client(disconnect(ReasonCode::DISCONNECT_WITH_WILL));
     assert!(matches!(&world.take_broker()[0], Packet::Publish(will) if &*will.topic == "will"));
 }
@@ -169,7 +220,13 @@ fn dials_for_a_client_that_left_end_after_60_s_and_the_rest_is_counted() {
 
 #[test]
 fn a_will_in_the_hold_is_taken_back_or_published() {
-    let mut world = World::open(Connect { will: Some(will()), ..v5() }, json!({}));
+    let mut world = World::open(
+        Connect {
+            will: Some(will()),
+            ..v5()
+        },
+        json!({}),
+    );
     world.broker_lost();
     world.client(goodbye());
     world.wait_for_dial();
@@ -180,7 +237,13 @@ fn a_will_in_the_hold_is_taken_back_or_published() {
     assert_eq!(code(&world.take_broker()[0]), ReasonCode::SUCCESS);
     assert!(world.ended());
 
-    let mut world = World::open(Connect { will: Some(will()), ..v5() }, json!({}));
+    let mut world = World::open(
+        Connect {
+            will: Some(will()),
+            ..v5()
+        },
+        json!({}),
+    );
     world.broker_lost();
     world.client_closes();
     world.come_back(true);
@@ -200,9 +263,18 @@ fn a_new_connect_with_the_id_ends_the_wait() {
 
 #[test]
 fn a_replaced_client_is_told_and_counts_as_vanished() {
-    let mut world = World::open(Connect { will: Some(will()), ..v5() }, json!({}));
+    let mut world = World::open(
+        Connect {
+            will: Some(will()),
+            ..v5()
+        },
+        json!({}),
+    );
     world.step(|engine, now, out| engine.on_replaced(now, out));
-    assert_eq!(world.take_client(), [disconnect(ReasonCode::SESSION_TAKEN_OVER)]);
+    assert_eq!(
+        world.take_client(),
+        [disconnect(ReasonCode::SESSION_TAKEN_OVER)]
+    );
     assert!(matches!(&world.take_broker()[0], Packet::Publish(will) if &*will.topic == "will"));
     assert!(!world.ended());
 }
@@ -223,9 +295,15 @@ fn a_session_that_the_client_was_not_told_to_be_new_does_not_outlive_it() {
 fn shutdown_with_nothing_kept_disconnects_both_at_once() {
     let mut world = World::open(persistent(), json!({}));
     world.step(|engine, now, out| engine.on_shutdown(now, out));
-    assert_eq!(world.take_client(), [disconnect(ReasonCode::SERVER_SHUTTING_DOWN)]);
+    assert_eq!(
+        world.take_client(),
+        [disconnect(ReasonCode::SERVER_SHUTTING_DOWN)]
+    );
     let told = world.take_broker();
-    assert_eq!((code(&told[0]), expiry(&told[0])), (ReasonCode::SUCCESS, Some(600)));
+    assert_eq!(
+        (code(&told[0]), expiry(&told[0])),
+        (ReasonCode::SUCCESS, Some(600))
+    );
     assert!(world.ended());
 }
 
@@ -236,7 +314,10 @@ fn shutdown_waits_1_s_for_acks() {
     world.step(|engine, now, out| engine.on_shutdown(now, out));
     assert!(!world.engine.reads_client());
     world.broker(puback(1));
-    assert_eq!(world.take_client(), [puback(1), disconnect(ReasonCode::SERVER_SHUTTING_DOWN)]);
+    assert_eq!(
+        world.take_client(),
+        [puback(1), disconnect(ReasonCode::SERVER_SHUTTING_DOWN)]
+    );
     assert!(world.ended());
 
     let mut world = World::open(v5(), json!({}));
@@ -248,10 +329,19 @@ fn shutdown_waits_1_s_for_acks() {
 
 #[test]
 fn shutdown_leaves_a_will_to_the_broker_with_its_expiry_unchanged() {
-    let mut world = World::open(Connect { will: Some(will()), ..v5() }, json!({}));
+    let mut world = World::open(
+        Connect {
+            will: Some(will()),
+            ..v5()
+        },
+        json!({}),
+    );
     world.step(|engine, now, out| engine.on_shutdown(now, out));
     let told = world.take_broker();
-    assert_eq!((code(&told[0]), expiry(&told[0])), (ReasonCode::DISCONNECT_WITH_WILL, None));
+    assert_eq!(
+        (code(&told[0]), expiry(&told[0])),
+        (ReasonCode::DISCONNECT_WITH_WILL, None)
+    );
 }
 
 #[test]
@@ -259,6 +349,9 @@ fn shutdown_in_the_hold_disconnects_the_client() {
     let mut world = World::open(v5(), json!({}));
     world.broker_lost();
     world.step(|engine, now, out| engine.on_shutdown(now, out));
-    assert_eq!(world.take_client(), [disconnect(ReasonCode::SERVER_SHUTTING_DOWN)]);
+    assert_eq!(
+        world.take_client(),
+        [disconnect(ReasonCode::SERVER_SHUTTING_DOWN)]
+    );
     assert!(world.ended());
 }

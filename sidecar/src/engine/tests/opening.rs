@@ -33,7 +33,10 @@ fn connect_to_the_broker_is_the_endpoints_where_the_endpoint_decides() {
         .collect(),
         ..v5()
     };
-    let mut world = World::new(client, json!({"keepAliveSeconds": 30, "sessionExpirySeconds": 900}));
+    let mut world = World::new(
+        client,
+        json!({"keepAliveSeconds": 30, "sessionExpirySeconds": 900}),
+    );
     world.dialled("t1");
     let connect = world.connect_read();
     assert_eq!(connect.version, ProtocolVersion::V5);
@@ -126,13 +129,17 @@ fn connack_tells_the_client_what_it_can_act_on() {
 fn a_client_s_own_authentication_is_answered_and_not_forwarded() {
     let method = Property::AuthenticationMethod("K8S-SAT".into());
     let client = Connect {
-        properties: [method.clone(), Property::AuthenticationData("own".into())].into_iter().collect(),
+        properties: [method.clone(), Property::AuthenticationData("own".into())]
+            .into_iter()
+            .collect(),
         ..v5()
     };
     let mut world = World::open(client, json!({}));
     world.client(Packet::Auth(Auth {
         code: ReasonCode::REAUTHENTICATE,
-        properties: [method.clone(), Property::AuthenticationData("own2".into())].into_iter().collect(),
+        properties: [method.clone(), Property::AuthenticationData("own2".into())]
+            .into_iter()
+            .collect(),
     }));
     let answer = Auth {
         code: ReasonCode::SUCCESS,
@@ -152,10 +159,19 @@ fn transient_refusals_are_held_and_then_refused_after_25_s() {
         assert!(world.take_client().is_empty(), "{refused:#x} is held");
         world.wait_for_dial();
         world.step(|engine, now, out| {
-            engine.on_dial_failed(DialError { message: "refused".into() }, now, out);
+            engine.on_dial_failed(
+                DialError {
+                    message: "refused".into(),
+                },
+                now,
+                out,
+            );
         });
         world.advance(Duration::from_secs(25));
-        assert_eq!(code(&world.take_client()[0]), ReasonCode::SERVER_UNAVAILABLE);
+        assert_eq!(
+            code(&world.take_client()[0]),
+            ReasonCode::SERVER_UNAVAILABLE
+        );
         assert!(world.ended());
     }
 }
@@ -179,7 +195,13 @@ fn other_refusals_are_passed_at_once() {
 #[test]
 fn every_dial_before_the_first_connack_has_the_clients_clean_start() {
     for clean_start in [true, false] {
-        let mut world = World::new(Connect { clean_start, ..v5() }, json!({}));
+        let mut world = World::new(
+            Connect {
+                clean_start,
+                ..v5()
+            },
+            json!({}),
+        );
         world.wait_for_dial();
         for _ in 0..2 {
             world.dialled("t1");
@@ -248,16 +270,35 @@ fn a_client_that_leaves_while_dialling_ends_the_session_at_once() {
 
 #[test]
 fn an_empty_client_id_without_clean_session_is_refused_in_3_1_1() {
-    let nameless = Connect { client_id: "".into(), clean_start: false, ..v311() };
+    let nameless = Connect {
+        client_id: "".into(),
+        clean_start: false,
+        ..v311()
+    };
     assert_eq!(admit(&nameless).expect_err("refused").code, ReasonCode(2));
-    assert!(admit(&Connect { clean_start: true, ..nameless.clone() }).is_ok());
-    assert!(admit(&Connect { version: ProtocolVersion::V5, ..nameless }).is_ok());
+    assert!(
+        admit(&Connect {
+            clean_start: true,
+            ..nameless.clone()
+        })
+        .is_ok()
+    );
+    assert!(
+        admit(&Connect {
+            version: ProtocolVersion::V5,
+            ..nameless
+        })
+        .is_ok()
+    );
 }
 
 #[test]
 fn broker_client_ids_keep_apart_and_within_128_bytes() {
     assert_eq!(broker_client_id(None, "pod-1", "app"), "app");
-    assert_eq!(broker_client_id(Some("site"), "pod-1", "app"), "site-pod-1-app");
+    assert_eq!(
+        broker_client_id(Some("site"), "pod-1", "app"),
+        "site-pod-1-app"
+    );
     let long = |client_id: &str| broker_client_id(Some("site"), &"p".repeat(150), client_id);
     assert_eq!(long("a").len(), 128);
     assert_ne!(long("a"), long("b"));

@@ -5,7 +5,10 @@ use crate::packet::{Auth, PropertyId};
 
 fn auth(code: ReasonCode) -> Packet {
     let method = Property::AuthenticationMethod("K8S-SAT".into());
-    Packet::Auth(Auth { code, properties: [method].into_iter().collect() })
+    Packet::Auth(Auth {
+        code,
+        properties: [method].into_iter().collect(),
+    })
 }
 
 impl World {
@@ -73,13 +76,19 @@ fn continue_is_answered_with_the_newest_token_after_1_2_4_s() {
         world.advance(Duration::from_millis(pause * 1_000 - 1));
         assert!(world.auths().is_empty());
         world.advance(Duration::from_millis(1));
-        assert_eq!(world.auths(), [(ReasonCode::CONTINUE_AUTHENTICATION, text.into())]);
+        assert_eq!(
+            world.auths(),
+            [(ReasonCode::CONTINUE_AUTHENTICATION, text.into())]
+        );
     }
     world.broker(auth(ReasonCode::CONTINUE_AUTHENTICATION));
     world.advance(Duration::from_secs(22));
     assert_eq!(world.engine.phase(), Phase::Open);
     world.advance(Duration::from_secs(1));
-    assert!(world.commanded(&Command::Report(Event::Reauthenticated(false))), "30 s are over");
+    assert!(
+        world.commanded(&Command::Report(Event::Reauthenticated(false))),
+        "30 s are over"
+    );
 }
 
 #[test]
@@ -94,11 +103,17 @@ fn a_refused_re_authentication_becomes_a_planned_reconnect() {
     world.wait_for_dial();
     world.dialled("t2");
     world.connack(true);
-    assert!(world.commanded(&Command::ReauthenticationFailed), "the same token connected");
+    assert!(
+        world.commanded(&Command::ReauthenticationFailed),
+        "the same token connected"
+    );
     assert!(world.take_client().is_empty());
     world.forget();
     world.token("t3");
-    assert!(world.auths().is_empty(), "rotation is a planned reconnect from then on");
+    assert!(
+        world.auths().is_empty(),
+        "rotation is a planned reconnect from then on"
+    );
     world.advance(Duration::from_secs(1));
     assert_eq!(world.engine.phase(), Phase::Draining);
 }
@@ -117,10 +132,17 @@ fn a_loss_while_auth_is_unanswered_with_a_newer_token_blames_nothing() {
 
 #[test]
 fn an_auth_or_connack_at_any_other_time_is_a_broker_fault_that_the_client_does_not_see() {
-    for packet in [auth(ReasonCode::SUCCESS), auth(ReasonCode::REAUTHENTICATE), refusal(ReasonCode::SUCCESS)] {
+    for packet in [
+        auth(ReasonCode::SUCCESS),
+        auth(ReasonCode::REAUTHENTICATE),
+        refusal(ReasonCode::SUCCESS),
+    ] {
         let mut world = World::open(v5(), json!({}));
         world.broker(packet);
-        assert_eq!(world.take_broker(), [disconnect(ReasonCode::PROTOCOL_ERROR)]);
+        assert_eq!(
+            world.take_broker(),
+            [disconnect(ReasonCode::PROTOCOL_ERROR)]
+        );
         assert!(world.take_client().is_empty());
         assert_eq!(world.engine.phase(), Phase::Held);
     }
@@ -141,9 +163,15 @@ fn without_authentication_method_in_connack_rotation_is_a_planned_reconnect() {
     world.broker(puback(1));
     assert_eq!(world.take_client(), [puback(1)]);
     let left = world.take_broker();
-    assert_eq!((code(&left[0]), expiry(&left[0])), (ReasonCode::SUCCESS, None));
+    assert_eq!(
+        (code(&left[0]), expiry(&left[0])),
+        (ReasonCode::SUCCESS, None)
+    );
     world.broker(qos1(9));
-    assert!(world.take_client().is_empty(), "nothing more is given to the client");
+    assert!(
+        world.take_client().is_empty(),
+        "nothing more is given to the client"
+    );
     world.broker_lost();
     assert!(world.commanded(&Command::Dial), "at once");
     world.dialled("t2");
@@ -152,7 +180,11 @@ fn without_authentication_method_in_connack_rotation_is_a_planned_reconnect() {
     world.connack(true);
     world.broker(dup(9));
     assert_eq!(world.take_client(), [dup(9)]);
-    assert_eq!(world.engine.backoff().failures, 0, "a planned reconnect is no failure");
+    assert_eq!(
+        world.engine.backoff().failures,
+        0,
+        "a planned reconnect is no failure"
+    );
 }
 
 #[test]
