@@ -50,7 +50,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
 /// The admin server could not be bound.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to listen on {address} for the admin server: {source}; choose another port with --admin")]
+#[error(
+    "failed to listen on {address} for the admin server: {source}; choose another port with --admin"
+)]
 pub(crate) struct BindError {
     address: SocketAddr,
     source: io::Error,
@@ -87,8 +89,14 @@ impl Admin {
             (Err(error), None) if error.kind() != io::ErrorKind::AddrInUse => bind(fallback),
             (bound, _) => bound,
         };
-        let socket = bound.map_err(|source| BindError { address: wanted, source })?;
-        Ok(Self { socket, state: Arc::new(state) })
+        let socket = bound.map_err(|source| BindError {
+            address: wanted,
+            source,
+        })?;
+        Ok(Self {
+            socket,
+            state: Arc::new(state),
+        })
     }
 
     /// What it listens on.
@@ -123,7 +131,11 @@ impl Admin {
 
 /// An IPv6 address takes IPv4 too, so that one socket is enough.
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
@@ -146,7 +158,9 @@ async fn serve(stream: TcpStream, peer: SocketAddr, state: Arc<State>) {
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
     match timeout(CONNECTION_TIME_MAX, connection).await {
-        Err(_) => debug!(%peer, "connection of the admin server took longer than {CONNECTION_TIME_MAX:?}"),
+        Err(_) => {
+            debug!(%peer, "connection of the admin server took longer than {CONNECTION_TIME_MAX:?}")
+        }
         Ok(Err(error)) => debug!(%peer, "connection of the admin server failed: {error}"),
         Ok(Ok(())) => {}
     }
@@ -172,7 +186,10 @@ where
             | admin_path::METRICS
             | admin_path::STATUS
             | admin_path::LOG_LEVEL,
-        ) => text(StatusCode::METHOD_NOT_ALLOWED, "this page has another method\n"),
+        ) => text(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "this page has another method\n",
+        ),
         _ => text(
             StatusCode::NOT_FOUND,
             "pages: GET /metrics, /livez, /readyz, /status; PUT /log-level (from this pod)\n",
@@ -204,10 +221,19 @@ where
     B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin,
 {
     if !peer.ip().to_canonical().is_loopback() {
-        return text(StatusCode::FORBIDDEN, "only from this pod: use kubectl port-forward or exec\n");
+        return text(
+            StatusCode::FORBIDDEN,
+            "only from this pod: use kubectl port-forward or exec\n",
+        );
     }
-    let Ok(body) = Limited::new(request.into_body(), BODY_SIZE_MAX).collect().await else {
-        return text(StatusCode::PAYLOAD_TOO_LARGE, "a log filter is at most 1 KiB\n");
+    let Ok(body) = Limited::new(request.into_body(), BODY_SIZE_MAX)
+        .collect()
+        .await
+    else {
+        return text(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "a log filter is at most 1 KiB\n",
+        );
     };
     let body = body.to_bytes();
     let filter = String::from_utf8_lossy(&body);
@@ -224,10 +250,16 @@ fn text(status: StatusCode, content: impl Into<Bytes>) -> Response<Full<Bytes>> 
     page(status, "text/plain; charset=utf-8", content)
 }
 
-fn page(status: StatusCode, kind: &'static str, content: impl Into<Bytes>) -> Response<Full<Bytes>> {
+fn page(
+    status: StatusCode,
+    kind: &'static str,
+    content: impl Into<Bytes>,
+) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(content.into()));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
     response
 }
 

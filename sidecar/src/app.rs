@@ -35,14 +35,28 @@ pub async fn run(arguments: Run, log: LogFilter) -> anyhow::Result<()> {
         let files = Files::new(&arguments.mounts, &listen.endpoint);
         let (watch, snapshot) = Watch::new(files, counters.clone());
         let instance = Arc::from(arguments.instance.as_str());
-        let proxy = Proxy::new(&listen.endpoint, instance, snapshot, stopping.clone(), counters);
+        let proxy = Proxy::new(
+            &listen.endpoint,
+            instance,
+            snapshot,
+            stopping.clone(),
+            counters,
+        );
         let proxy = Arc::new(proxy);
         services.spawn(watch.run());
         listeners.spawn(listener.run(proxy.clone()));
         proxies.push(proxy);
     }
     let readiness = arguments.readiness;
-    let admin = Admin::bind(arguments.admin, State { proxies, metrics, readiness, log })?;
+    let admin = Admin::bind(
+        arguments.admin,
+        State {
+            proxies,
+            metrics,
+            readiness,
+            log,
+        },
+    )?;
     for address in admin.addresses() {
         info!(%address, "admin server listens");
     }
@@ -68,7 +82,10 @@ fn say(listen: &Listen, listener: &Listener) {
     for address in listener.addresses() {
         info!(endpoint = %listen.endpoint, %address, "endpoint listens for clients");
     }
-    let loopback = listener.addresses().iter().all(|address| address.ip().is_loopback());
+    let loopback = listener
+        .addresses()
+        .iter()
+        .all(|address| address.ip().is_loopback());
     if !loopback {
         warn!(
             endpoint = %listen.endpoint,

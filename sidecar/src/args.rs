@@ -81,6 +81,8 @@ pub struct Probe {
     pub address: (String, u16),
     /// Messages that are sent.
     pub count: u32,
+    /// What the topic begins with; a unique level follows.
+    pub topic: String,
     /// Protocol versions that are tried.
     pub protocols: Vec<ProbeProtocol>,
 }
@@ -150,6 +152,9 @@ enum WrittenCommand {
         /// `3.1.1`, `5`, or `both`
         #[arg(long, default_value = "both", value_name = "VERSION")]
         protocol: String,
+        /// What the topic begins with; a unique level follows
+        #[arg(long, default_value = "dataflow-sidecar/probe", value_name = "TOPIC")]
+        topic: String,
         #[command(flatten)]
         listen: WrittenListen,
     },
@@ -199,7 +204,13 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
     let command = check(written.command, &mut faults);
     match (log, command, faults.0.is_empty()) {
         (Some(log), Some(command), true) => Outcome::Run(Arguments { log, command }),
-        _ => Outcome::BadUsage(faults.0.iter().map(|fault| format!("error: {fault}\n")).collect()),
+        _ => Outcome::BadUsage(
+            faults
+                .0
+                .iter()
+                .map(|fault| format!("error: {fault}\n"))
+                .collect(),
+        ),
     }
 }
 
@@ -214,7 +225,12 @@ impl Faults {
 
 fn check(written: WrittenCommand, faults: &mut Faults) -> Option<Command> {
     match written {
-        WrittenCommand::Run { listen, files, admin, readiness } => {
+        WrittenCommand::Run {
+            listen,
+            files,
+            admin,
+            readiness,
+        } => {
             let listen = listeners(&listen.listen, faults);
             if listen.is_empty() {
                 faults.0.push(format!(
@@ -238,20 +254,35 @@ fn check(written: WrittenCommand, faults: &mut Faults) -> Option<Command> {
         WrittenCommand::Wait { listen, timeout } => {
             let listen = listeners(&listen.listen, faults);
             let seconds = faults.of(number(&timeout, "--timeout", WAIT_SECONDS_MAX));
-            Some(Command::Wait(Wait { listen, timeout: Duration::from_secs(seconds?) }))
+            Some(Command::Wait(Wait {
+                listen,
+                timeout: Duration::from_secs(seconds?),
+            }))
         }
-        WrittenCommand::Probe { address, count, protocol, listen } => {
+        WrittenCommand::Probe {
+            address,
+            count,
+            protocol,
+            topic,
+            listen,
+        } => {
             let listen = listeners(&listen.listen, faults);
             let address = faults.of(probe_address(address, &listen));
             let count = faults.of(number(&count, "--count", u64::from(PROBE_COUNT_MAX)));
             let protocols = faults.of(probe_protocols(&protocol));
+            let topic = faults.of(probe_topic(topic));
             Some(Command::Probe(Probe {
                 address: address?,
                 count: u32::try_from(count?).ok()?,
+                topic: topic?,
                 protocols: protocols?,
             }))
         }
-        WrittenCommand::Check { endpoint, listen, files } => {
+        WrittenCommand::Check {
+            endpoint,
+            listen,
+            files,
+        } => {
             let listen = listeners(&listen.listen, faults);
             let served = listen.into_iter().map(|listen| listen.endpoint);
             let endpoints = match endpoint.is_empty() {
@@ -259,7 +290,11 @@ fn check(written: WrittenCommand, faults: &mut Faults) -> Option<Command> {
                 false => endpoint,
             };
             let instance = instance(files.instance, faults);
-            Some(Command::Check(Check { endpoints, mounts: files.mounts, instance: instance? }))
+            Some(Command::Check(Check {
+                endpoints,
+                mounts: files.mounts,
+                instance: instance?,
+            }))
         }
     }
 }
@@ -267,12 +302,21 @@ fn check(written: WrittenCommand, faults: &mut Faults) -> Option<Command> {
 fn listeners(written: &[String], faults: &mut Faults) -> Vec<Listen> {
     let mut listeners: Vec<Listen> = Vec::new();
     for text in written.iter().filter(|text| !text.trim().is_empty()) {
-        let parsed = text.parse::<Listen>().map_err(|fault| format!("--listen {fault}"));
-        let Some(listen) = faults.of(parsed) else { continue };
-        let same_endpoint = listeners.iter().any(|other| other.endpoint == listen.endpoint);
+        let parsed = text
+            .parse::<Listen>()
+            .map_err(|fault| format!("--listen {fault}"));
+        let Some(listen) = faults.of(parsed) else {
+            continue;
+        };
+        let same_endpoint = listeners
+            .iter()
+            .any(|other| other.endpoint == listen.endpoint);
         let same_port = |other: &&Listen| other.port == listen.port && listen.port != 0;
         if same_endpoint {
-            faults.0.push(format!("--listen names the endpoint {} twice: one listener is enough", listen.endpoint));
+            faults.0.push(format!(
+                "--listen names the endpoint {} twice: one listener is enough",
+                listen.endpoint
+            ));
         } else if let Some(other) = listeners.iter().find(same_port) {
             faults.0.push(format!(
                 "--listen gives port {} to {} and to {}: choose another port for one",
@@ -292,9 +336,15 @@ fn admin_address(text: &str) -> Result<SocketAddr, String> {
 
 /// The name of this pod: what was said, else the host name, which Kubernetes sets to the pod's name.
 fn instance(written: Option<String>, faults: &mut Faults) -> Option<String> {
-    let instance = written.filter(|name| !name.is_empty()).unwrap_or_else(host_name);
+    let instance = written
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(host_name);
     let usable = !instance.is_empty() && !instance.chars().any(char::is_control);
-    let fault = || format!("--instance {instance:?} cannot be part of a client id: leave out control characters");
+    let fault = || {
+        format!(
+            "--instance {instance:?} cannot be part of a client id: leave out control characters"
+        )
+    };
     faults.of(usable.then(|| instance.clone()).ok_or_else(fault))
 }
 
@@ -307,19 +357,39 @@ fn host_name() -> String {
 }
 
 fn number(text: &str, flag: &str, max: u64) -> Result<u64, String> {
-    let number = text.parse().ok().filter(|number| (1..=max).contains(number));
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (1..=max).contains(number));
     number.ok_or_else(|| format!("{flag} {text:?} is not a number from 1 to {max}"))
 }
 
 fn probe_address(written: Option<String>, listen: &[Listen]) -> Result<(String, u16), String> {
     let Some(text) = written else {
         let first = listen.first();
-        let host = first.map_or_else(|| "localhost".to_owned(), |listen| listen.address.to_string());
-        return Ok((host, first.map_or(contract::DEFAULT_PORT, |listen| listen.port)));
+        let host = first.map_or_else(
+            || "localhost".to_owned(),
+            |listen| listen.address.to_string(),
+        );
+        return Ok((
+            host,
+            first.map_or(contract::DEFAULT_PORT, |listen| listen.port),
+        ));
     };
     let parts = text.rsplit_once(':').filter(|(host, _)| !host.is_empty());
     let parsed = parts.and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
-    parsed.ok_or_else(|| format!("--address {text:?} is no host with a port: write for example localhost:1883"))
+    parsed.ok_or_else(|| {
+        format!("--address {text:?} is no host with a port: write for example localhost:1883")
+    })
+}
+
+fn probe_topic(text: String) -> Result<String, String> {
+    match text.is_empty() || text.contains(['+', '#', '\0']) {
+        true => Err(format!(
+            "--topic {text:?} cannot be published to: leave out + and #"
+        )),
+        false => Ok(text),
+    }
 }
 
 fn probe_protocols(text: &str) -> Result<Vec<ProbeProtocol>, String> {
@@ -327,7 +397,9 @@ fn probe_protocols(text: &str) -> Result<Vec<ProbeProtocol>, String> {
         "3.1.1" => Ok(vec![ProbeProtocol::V311]),
         "5" => Ok(vec![ProbeProtocol::V5]),
         "both" => Ok(vec![ProbeProtocol::V311, ProbeProtocol::V5]),
-        _ => Err(format!("--protocol {text:?} is unknown: write 3.1.1, 5 or both")),
+        _ => Err(format!(
+            "--protocol {text:?} is unknown: write 3.1.1, 5 or both"
+        )),
     }
 }
 

@@ -62,7 +62,9 @@ pub(crate) enum AuthError {
         problem: String,
     },
     /// Key and certificate are of different pairs.
-    #[error("{key} does not belong to the certificate in {certificate}; put a matching pair into the Secret")]
+    #[error(
+        "{key} does not belong to the certificate in {certificate}; put a matching pair into the Secret"
+    )]
     Mismatch {
         /// The certificate's file.
         certificate: &'static str,

@@ -47,12 +47,16 @@ const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// A step failed or took too long; the text names the step and the remedy.
-pub(crate) async fn dial(mut snapshot: watch::Receiver<Arc<Snapshot>>) -> Result<Transport, DialError> {
+pub(crate) async fn dial(
+    mut snapshot: watch::Receiver<Arc<Snapshot>>,
+) -> Result<Transport, DialError> {
     let usable = |snapshot: &Arc<Snapshot>| snapshot.obstacle().is_none();
     let usable = timeout(FILES_TIME_MAX, snapshot.wait_for(usable)).await;
     drop(usable);
     let snapshot = snapshot.borrow().clone();
-    let failed = |message: &str| DialError { message: message.to_owned() };
+    let failed = |message: &str| DialError {
+        message: message.to_owned(),
+    };
     if let Some(obstacle) = snapshot.obstacle() {
         return Err(failed(obstacle));
     }
@@ -139,7 +143,9 @@ fn prepare(stream: &TcpStream, settings: &Settings) -> io::Result<()> {
     stream.set_nodelay(true)?;
     if settings.keep_alive_seconds == 0 {
         let socket = SockRef::from(stream);
-        let keepalive = TcpKeepalive::new().with_time(TCP_KEEPALIVE_TIME).with_interval(TCP_KEEPALIVE_TIME);
+        let keepalive = TcpKeepalive::new()
+            .with_time(TCP_KEEPALIVE_TIME)
+            .with_interval(TCP_KEEPALIVE_TIME);
         socket.set_tcp_keepalive(&keepalive)?;
         #[cfg(target_os = "linux")]
         socket.set_tcp_user_timeout(Some(TCP_USER_TIMEOUT))?;
@@ -153,8 +159,12 @@ pub(crate) async fn secure(
     stream: TcpStream,
     config: &Arc<ClientConfig>,
 ) -> Result<Transport, String> {
-    let failed =
-        |problem: &str| format!("the TLS handshake with {}:{} failed: {problem}", host.name, host.port);
+    let failed = |problem: &str| {
+        format!(
+            "the TLS handshake with {}:{} failed: {problem}",
+            host.name, host.port
+        )
+    };
     let name = ServerName::try_from(host.name.clone())
         .map_err(|_| failed("the host name cannot be in a certificate"))?;
     let connector = TlsConnector::from(config.clone());
@@ -185,7 +195,10 @@ pub(crate) async fn upgrade(
     transport: Transport,
 ) -> Result<Transport, String> {
     let failed = |problem: String| {
-        format!("the WebSocket upgrade at {}:{}{path} failed: {problem}", host.name, host.port)
+        format!(
+            "the WebSocket upgrade at {}:{}{path} failed: {problem}",
+            host.name, host.port
+        )
     };
     match timeout(UPGRADE_TIME_MAX, websocket::upgrade(host, path, transport)).await {
         Err(_) => Err(failed(format!("no answer within {UPGRADE_TIME_MAX:?}"))),

@@ -7,7 +7,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use endpoint::contract::{Listen, ListenAddress};
+use endpoint::contract::Listen;
+use endpoint::contract::listen::ListenAddress;
 use futures::future::select_all;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,6 +21,7 @@ pub(crate) use registry::{Lease, Registry};
 
 use crate::proxy::Proxy;
 use crate::session;
+use crate::shutdown;
 
 /// Client connections of one endpoint, sessions that are leaving and connections that are being closed included. Each
 /// may keep 4 MiB while the broker is away.
@@ -31,7 +33,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
 /// A listener could not be bound.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to listen on {listen}: {source}; choose another port, or end the program that has it")]
+#[error(
+    "failed to listen on {listen}: {source}; choose another port, or end the program that has it"
+)]
 pub(crate) struct BindError {
     listen: Listen,
     source: io::Error,
@@ -49,7 +53,10 @@ impl Listener {
     /// # Errors
     /// The address cannot be bound.
     pub(crate) fn bind(listen: &Listen) -> Result<Self, BindError> {
-        let fault = |source| BindError { listen: listen.clone(), source };
+        let fault = |source| BindError {
+            listen: listen.clone(),
+            source,
+        };
         let sockets = match listen.address {
             ListenAddress::Ip(ip) => vec![bind(SocketAddr::new(ip, listen.port)).map_err(fault)?],
             ListenAddress::Localhost => {
@@ -58,24 +65,35 @@ impl Listener {
                 match bind((Ipv6Addr::LOCALHOST, port).into()) {
                     Ok(second) => vec![first, second],
                     // This machine has no IPv6; a port that is taken is a fault.
-                    Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(fault(error)),
+                    Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                        return Err(fault(error));
+                    }
                     Err(_) => vec![first],
                 }
             }
         };
-        Ok(Self { sockets, connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)) })
+        Ok(Self {
+            sockets,
+            connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+        })
     }
 
     /// What it listens on.
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
-        self.sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect()
+        self.sockets
+            .iter()
+            .filter_map(|socket| socket.local_addr().ok())
+            .collect()
     }
 
     /// Accepts and serves until the sidecar is being stopped and every connection is closed.
     pub(crate) async fn run(self, proxy: Arc<Proxy>) {
         let mut stopping = proxy.stopping.clone();
         let mut sessions = JoinSet::new();
-        let Self { sockets, connections } = self;
+        let Self {
+            sockets,
+            connections,
+        } = self;
         loop {
             let accepting = select_all(sockets.iter().map(|socket| Box::pin(socket.accept())));
             tokio::select! {
@@ -88,7 +106,7 @@ impl Listener {
                     }
                 },
                 Some(ended) = sessions.join_next() => log_panic(ended, &proxy),
-                _ = stopping.wait_for(|stopping| *stopping) => break,
+                () = shutdown::begun(&mut stopping) => break,
             }
         }
         drop(sockets);
@@ -139,7 +157,11 @@ fn is_of_connection(error: &io::Error) -> bool {
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     // A restarted sidecar need not wait for connections of the one before.
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {

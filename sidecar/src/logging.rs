@@ -17,7 +17,9 @@ pub struct LogFilter {
 #[derive(Debug, thiserror::Error)]
 pub enum FilterError {
     /// The text is no filter.
-    #[error("{0:?} is no log filter: write error, warn, info, debug or trace, or <module>=<level>,...")]
+    #[error(
+        "{0:?} is no log filter: write error, warn, info, debug or trace, or <module>=<level>,..."
+    )]
     Bad(String),
     /// The log is gone.
     #[error("failed to change the log filter: {0}")]
@@ -31,7 +33,8 @@ pub enum FilterError {
 pub fn parse(text: &str) -> Result<Targets, FilterError> {
     let bad = || FilterError::Bad(text.to_owned());
     // A lone word that is no level would be taken for a module, of which there is none.
-    let known = |part: &str| part.contains('=') || part.parse::<tracing::Level>().is_ok() || part == "off";
+    let known =
+        |part: &str| part.contains('=') || part.parse::<tracing::Level>().is_ok() || part == "off";
     if text.is_empty() || !text.split(',').all(known) {
         return Err(bad());
     }
@@ -46,7 +49,10 @@ pub fn start(filter: &Targets) -> LogFilter {
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
-    tracing_subscriber::registry().with(filter).with(lines).init();
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .init();
     LogFilter { handle }
 }
 
@@ -83,7 +89,10 @@ mod tests {
     fn misspelled_level_is_told_with_the_levels() {
         for text in ["", "inof", "info,verbose", "sidecar=loud"] {
             let error = parse(text).unwrap_err().to_string();
-            assert!(error.contains("error, warn, info, debug or trace"), "{error}");
+            assert!(
+                error.contains("error, warn, info, debug or trace"),
+                "{error}"
+            );
         }
     }
 }

@@ -26,7 +26,10 @@ fn main() -> ExitCode {
     };
     let log = logging::start(&arguments.log);
     // One thread: a sidecar is to take little, and one core moves more than a pod sends.
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("failed to start the runtime: {error}");

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use endpoint::Settings;
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry, TextEncoder,
+    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use crate::engine::{Refusal, Tally};
@@ -19,8 +19,8 @@ use crate::watch::{Kind, Snapshot};
 const NAMESPACE: &str = "dataflow_sidecar";
 /// From 50 us, a round trip in one machine, to the longest hold that an app usually bears.
 const ACK_SECONDS_BUCKETS: [f64; 18] = [
-    50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 20e-3, 50e-3, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
-    30.0,
+    50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 20e-3, 50e-3, 0.1, 0.2, 0.5, 1.0, 2.0,
+    5.0, 10.0, 30.0,
 ];
 /// Values of `direction`, in the order of [`Tally::messages`].
 const DIRECTIONS: [&str; 2] = ["to_broker", "to_client"];
@@ -107,7 +107,9 @@ impl Metrics {
             Opts::new("build_info", "1, with the version as label.").namespace(NAMESPACE),
             &["version"],
         )?;
-        build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        build_info
+            .with_label_values(&[env!("CARGO_PKG_VERSION")])
+            .set(1);
         register(&registry, &build_info)?;
         #[cfg(target_os = "linux")]
         registry.register(Box::new(
@@ -137,7 +139,9 @@ impl Families {
         };
         let counter = |name, help, labels: &[&str]| {
             let opts = Opts::new(name, help).namespace(NAMESPACE);
-            let labels: Vec<&str> = std::iter::once("endpoint").chain(labels.iter().copied()).collect();
+            let labels: Vec<&str> = std::iter::once("endpoint")
+                .chain(labels.iter().copied())
+                .collect();
             register(registry, &IntCounterVec::new(opts, &labels)?)
         };
         let ack_opts = HistogramOpts::new(
@@ -174,7 +178,10 @@ impl Families {
                 "inflight_messages",
                 "Messages sent to the broker and not yet acknowledged.",
             )?,
-            held_bytes: gauge("held_bytes", "Bytes of messages held, unacknowledged or not yet sent.")?,
+            held_bytes: gauge(
+                "held_bytes",
+                "Bytes of messages held, unacknowledged or not yet sent.",
+            )?,
             messages_resent_total: counter(
                 "messages_resent_total",
                 "Messages sent to the broker again after a reconnect.",
@@ -203,7 +210,10 @@ impl Families {
                 "certificate_expiry_timestamp_seconds",
                 "When the client certificate expires, seconds since 1970; 0 without one.",
             )?,
-            settings_generation: gauge("settings_generation", "Generation of the settings in force.")?,
+            settings_generation: gauge(
+                "settings_generation",
+                "Generation of the settings in force.",
+            )?,
             settings_stale: gauge(
                 "settings_stale",
                 "1 while newer settings need a restart of the pod, because they need files it does not mount.",
@@ -224,7 +234,8 @@ impl EndpointMetrics {
     fn new(families: &Families, endpoint: &str) -> Self {
         let gauge = |family: &IntGaugeVec| family.with_label_values(&[endpoint]);
         let counter = |family: &IntCounterVec| family.with_label_values(&[endpoint]);
-        let labelled = |family: &IntCounterVec, value: &str| family.with_label_values(&[endpoint, value]);
+        let labelled =
+            |family: &IntCounterVec, value: &str| family.with_label_values(&[endpoint, value]);
         Self {
             client_connections: gauge(&families.client_connections),
             client_connections_total: counter(&families.client_connections_total),
@@ -232,9 +243,14 @@ impl EndpointMetrics {
             broker_connects: ["accepted", "refused", "failed"]
                 .map(|result| labelled(&families.broker_connects_total, result)),
             messages: DIRECTIONS.map(|direction| {
-                QOS.map(|qos| families.messages_total.with_label_values(&[endpoint, direction, qos]))
+                QOS.map(|qos| {
+                    families
+                        .messages_total
+                        .with_label_values(&[endpoint, direction, qos])
+                })
             }),
-            message_bytes: DIRECTIONS.map(|direction| labelled(&families.message_bytes_total, direction)),
+            message_bytes: DIRECTIONS
+                .map(|direction| labelled(&families.message_bytes_total, direction)),
             publish_ack_seconds: families.publish_ack_seconds.with_label_values(&[endpoint]),
             inflight_messages: gauge(&families.inflight_messages),
             held_bytes: gauge(&families.held_bytes),
@@ -245,7 +261,9 @@ impl EndpointMetrics {
                 .map(|result| labelled(&families.reauthentications_total, result)),
             reloads: Kind::ALL.map(|kind| {
                 ["error", "success"].map(|result| {
-                    families.reloads_total.with_label_values(&[endpoint, kind.as_str(), result])
+                    families
+                        .reloads_total
+                        .with_label_values(&[endpoint, kind.as_str(), result])
                 })
             }),
             token_expiry: gauge(&families.token_expiry_timestamp_seconds),
@@ -277,11 +295,15 @@ impl EndpointMetrics {
 
     /// The files were read.
     pub(crate) fn on_snapshot(&self, snapshot: &Snapshot) {
-        let seconds = |seconds: Option<u64>| i64::try_from(seconds.unwrap_or(0)).unwrap_or(i64::MAX);
-        self.token_expiry.set(seconds(snapshot.token_expiry_timestamp_seconds));
-        self.certificate_expiry.set(seconds(snapshot.certificate_expiry_timestamp_seconds));
+        let seconds =
+            |seconds: Option<u64>| i64::try_from(seconds.unwrap_or(0)).unwrap_or(i64::MAX);
+        self.token_expiry
+            .set(seconds(snapshot.token_expiry_timestamp_seconds));
+        self.certificate_expiry
+            .set(seconds(snapshot.certificate_expiry_timestamp_seconds));
         let generation = |settings: &Arc<Settings>| settings.generation;
-        self.settings_generation.set(snapshot.settings.as_ref().map_or(0, generation));
+        self.settings_generation
+            .set(snapshot.settings.as_ref().map_or(0, generation));
         self.settings_stale.set(i64::from(snapshot.stale.is_some()));
     }
 
@@ -290,8 +312,14 @@ impl EndpointMetrics {
         for (counters, counts) in self.messages.iter().zip(&mut tally.messages) {
             counters.iter().zip(counts).for_each(add);
         }
-        self.message_bytes.iter().zip(&mut tally.message_bytes).for_each(add);
-        self.messages_refused.iter().zip(&mut tally.refused).for_each(add);
+        self.message_bytes
+            .iter()
+            .zip(&mut tally.message_bytes)
+            .for_each(add);
+        self.messages_refused
+            .iter()
+            .zip(&mut tally.refused)
+            .for_each(add);
         add((&self.messages_resent, &mut tally.resent));
         for delay in tally.publish_acks.drain(..) {
             self.publish_ack_seconds.observe(delay.as_secs_f64());
@@ -300,7 +328,8 @@ impl EndpointMetrics {
 
     /// The sessions as they are now.
     pub(crate) fn set_sums(&self, sums: Sums) {
-        let set = |gauge: &IntGauge, value: usize| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        let set =
+            |gauge: &IntGauge, value: usize| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         set(&self.client_connections, sums.client_connections);
         set(&self.broker_connected, sums.broker_connected);
         set(&self.inflight_messages, sums.inflight_messages);

@@ -80,23 +80,35 @@ impl Proxy {
 
     /// An attempt to reach the broker ended.
     pub(crate) fn on_dial_ended(&self, error: Option<String>) {
-        *lock(&self.last_dial) = Some(Dial { at: Instant::now(), error });
+        *lock(&self.last_dial) = Some(Dial {
+            at: Instant::now(),
+            error,
+        });
     }
 
     /// Why the last attempt to reach the broker failed, if it did.
     pub(crate) fn last_dial_error(&self) -> Option<String> {
-        lock(&self.last_dial).as_ref().and_then(|dial| dial.error.clone())
+        lock(&self.last_dial)
+            .as_ref()
+            .and_then(|dial| dial.error.clone())
     }
 
     /// Why the broker side is not well: a session without its broker, or a failed last dial.
     pub(crate) fn broker_obstacle(&self) -> Option<String> {
         let waits = |view: crate::session::View| view.client_connected && !view.broker_connected;
-        let waiting = self.registry.statuses().iter().filter(|status| waits(status.view())).count();
+        let waiting = self
+            .registry
+            .statuses()
+            .iter()
+            .filter(|status| waits(status.view()))
+            .count();
         if waiting > 0 {
             return Some(format!("{waiting} sessions are without their broker"));
         }
         let last_dial = lock(&self.last_dial);
-        let recent = last_dial.as_ref().filter(|dial| dial.at.elapsed() < FAILED_DIAL_TIME);
+        let recent = last_dial
+            .as_ref()
+            .filter(|dial| dial.at.elapsed() < FAILED_DIAL_TIME);
         let error = recent?.error.as_ref()?;
         Some(format!("the last dial failed: {error}"))
     }

@@ -33,6 +33,7 @@ use crate::listener::Lease;
 use crate::metrics::Connected;
 use crate::packet::{Decoder, ProtocolVersion, Role};
 use crate::proxy::Proxy;
+use crate::shutdown;
 use crate::watch::Snapshot;
 use alarm::Alarm;
 use peer::Peer;
@@ -128,7 +129,10 @@ impl Session {
             alarm: Alarm::new(),
             seen,
             stop_told: false,
-            reads: Reads { client: true, broker: true },
+            reads: Reads {
+                client: true,
+                broker: true,
+            },
             left_unread: None,
             tally: Tally::default(),
             permit,
@@ -153,13 +157,21 @@ impl Session {
 
     /// Every source of events of a session.
     async fn wait(&mut self, lease: &Lease) -> Wake {
-        let Self { client, broker, output, proxy, alarm, reads, .. } = self;
+        let Self {
+            client,
+            broker,
+            output,
+            proxy,
+            alarm,
+            reads,
+            ..
+        } = self;
         let (reads, buffers) = (*reads, &*proxy.buffers);
         let deadline = self.engine.next_timeout();
         let paused = client.is_some() && !reads.client;
         tokio::select! {
             biased;
-            _ = self.stopping.wait_for(|stopping| *stopping), if !self.stop_told => Wake::Stopping,
+            () = shutdown::begun(&mut self.stopping), if !self.stop_told => Wake::Stopping,
             () = lease.replaced() => Wake::Replaced,
             Ok(()) = self.snapshot.changed() => Wake::Snapshot,
             result = of(&mut self.dial) => Wake::Dialled(result),
@@ -185,7 +197,11 @@ impl Session {
             }
             Wake::BrokerClosed => self.closing = None,
             Wake::Timer => {
-                if self.engine.next_timeout().is_some_and(|due| due <= now.instant) {
+                if self
+                    .engine
+                    .next_timeout()
+                    .is_some_and(|due| due <= now.instant)
+                {
                     self.engine.on_timeout(now, &mut self.output);
                 }
             }
@@ -227,7 +243,8 @@ impl Session {
         };
         let same_security = newest.security.is_same(&seen.security);
         if let Some(settings) = newest.settings.as_ref().filter(|_| !same_settings) {
-            self.engine.on_settings(settings.clone(), now, &mut self.output);
+            self.engine
+                .on_settings(settings.clone(), now, &mut self.output);
         }
         if same_settings && !same_security && self.broker.is_some() {
             self.engine.on_files(now, &mut self.output);
@@ -235,7 +252,8 @@ impl Session {
         if let Ok(credential) = &newest.credential
             && newest.credential != seen.credential
         {
-            self.engine.on_credential(credential.clone(), now, &mut self.output);
+            self.engine
+                .on_credential(credential.clone(), now, &mut self.output);
         }
         // A dial that began with other files is begun again; the broker has seen nothing of it.
         if self.dial.is_some() && !(same_settings && same_security) {
@@ -257,5 +275,8 @@ async fn of<T>(future: &mut Option<Pin<Box<dyn Future<Output = T> + Send>>>) -> 
 }
 
 fn now() -> Now {
-    Now { instant: Instant::now().into_std(), wall: SystemTime::now() }
+    Now {
+        instant: Instant::now().into_std(),
+        wall: SystemTime::now(),
+    }
 }

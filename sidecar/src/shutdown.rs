@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 /// From the signal to the exit: the kubelet gives a native sidecar 2 s when the app used up the whole grace period.
 pub(crate) const SHUTDOWN_TIME_MAX: Duration = Duration::from_millis(1_450);
@@ -19,4 +20,10 @@ pub(crate) async fn requested() -> std::io::Result<&'static str> {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
     })
+}
+
+/// Waits until the sidecar is being stopped.
+pub(crate) async fn begun(stopping: &mut watch::Receiver<bool>) {
+    // An error means that whoever could stop it is gone: the end too.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
 }

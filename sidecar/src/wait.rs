@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::bail;
-use endpoint::contract::{Listen, ListenAddress};
+use endpoint::contract::Listen;
+use endpoint::contract::listen::ListenAddress;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -42,7 +43,10 @@ async fn bound(listen: &Listen) {
         ListenAddress::Ip(IpAddr::V4(_)) => Ipv4Addr::LOCALHOST.into(),
         ListenAddress::Ip(IpAddr::V6(_)) => Ipv6Addr::LOCALHOST.into(),
     };
-    while TcpStream::connect(SocketAddr::new(ip, listen.port)).await.is_err() {
+    while TcpStream::connect(SocketAddr::new(ip, listen.port))
+        .await
+        .is_err()
+    {
         sleep(ATTEMPT_INTERVAL).await;
     }
 }
@@ -53,21 +57,34 @@ mod tests {
 
     fn wait(ports: &[u16], timeout: Duration) -> Wait {
         let listen = |(index, port): (usize, &u16)| Listen::localhost(format!("e{index}"), *port);
-        Wait { listen: ports.iter().enumerate().map(listen).collect(), timeout }
+        Wait {
+            listen: ports.iter().enumerate().map(listen).collect(),
+            timeout,
+        }
     }
 
     #[tokio::test]
     async fn returns_once_every_listener_is_bound() {
         let one = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let two = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let ports = [one.local_addr().unwrap().port(), two.local_addr().unwrap().port()];
+        let ports = [
+            one.local_addr().unwrap().port(),
+            two.local_addr().unwrap().port(),
+        ];
         run(wait(&ports, Duration::from_secs(60))).await.unwrap();
     }
 
     #[tokio::test]
     async fn names_the_listener_that_is_missing() {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let error = run(wait(&[free], Duration::from_millis(50))).await.unwrap_err().to_string();
+        let free = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let error = run(wait(&[free], Duration::from_millis(50)))
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(&format!("e0=localhost:{free}")), "{error}");
     }
 }

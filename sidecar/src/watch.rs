@@ -21,7 +21,7 @@ use tokio::sync::{Notify, watch};
 use tracing::{debug, info, warn};
 
 pub(crate) use folder::Folder;
-pub(crate) use snapshot::{Keeper, Kind, Load, Reading, Security, Snapshot};
+pub(crate) use snapshot::{Keeper, Kind, Load, Reading, Security, Snapshot, warnings};
 
 use crate::metrics::EndpointMetrics;
 
@@ -48,7 +48,10 @@ pub(crate) struct Watch {
 impl Files {
     /// The folders of an endpoint below the mounts folder.
     pub(crate) fn new(mounts: &Path, endpoint: &str) -> Self {
-        Self { endpoint: endpoint.to_owned(), path: mounts.join(endpoint) }
+        Self {
+            endpoint: endpoint.to_owned(),
+            path: mounts.join(endpoint),
+        }
     }
 
     /// Reads all four folders. They are small and in memory, so this is done on the spot.
@@ -79,7 +82,14 @@ impl Watch {
         metrics: Arc<EndpointMetrics>,
     ) -> (Self, watch::Receiver<Arc<Snapshot>>) {
         let (sender, receiver) = watch::channel(Arc::new(Snapshot::empty()));
-        (Self { files, sender, metrics }, receiver)
+        (
+            Self {
+                files,
+                sender,
+                metrics,
+            },
+            receiver,
+        )
     }
 
     /// Reads, publishes and waits for the next change, for as long as the sidecar runs.

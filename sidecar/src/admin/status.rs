@@ -45,10 +45,17 @@ pub(super) fn page(state: &State) -> Vec<u8> {
 
 fn endpoint(proxy: &Proxy) -> Value {
     let snapshot = proxy.snapshot.borrow().clone();
-    let Snapshot { settings, stale, faults, .. } = &*snapshot;
+    let Snapshot {
+        settings,
+        stale,
+        faults,
+        ..
+    } = &*snapshot;
     let mut sessions = proxy.registry.statuses();
     sessions.sort_by(|one, two| one.client_id.cmp(&two.client_id));
-    let faults = faults.iter().map(|(kind, fault)| (kind.as_str().to_owned(), json!(fault)));
+    let faults = faults
+        .iter()
+        .map(|(kind, fault)| (kind.as_str().to_owned(), json!(fault)));
     json!({
         "name": proxy.name,
         "settings": settings.as_deref().map(settings_of),
@@ -109,5 +116,7 @@ fn time(seconds: u64) -> String {
     let time = SystemTime::UNIX_EPOCH.checked_add(std::time::Duration::from_secs(seconds));
     // humantime knows the years up to 9999.
     let known = time.filter(|_| seconds < 253_402_300_800);
-    known.map_or(seconds.to_string(), |time| humantime::format_rfc3339_seconds(time).to_string())
+    known.map_or(seconds.to_string(), |time| {
+        humantime::format_rfc3339_seconds(time).to_string()
+    })
 }

@@ -17,7 +17,11 @@ pub(crate) fn password(folder: &Folder) -> Result<Option<Bytes>, AuthError> {
         Folder::Files(files) => files,
     };
     let mut names = files.keys();
-    let name = match (files.contains_key(ACCESS_TOKEN_KEY), names.next(), names.next()) {
+    let name = match (
+        files.contains_key(ACCESS_TOKEN_KEY),
+        names.next(),
+        names.next(),
+    ) {
         (true, ..) => ACCESS_TOKEN_KEY,
         (false, Some(only), None) => only,
         (false, None, _) => return Ok(None),
@@ -44,7 +48,10 @@ mod tests {
 
     fn folder(files: &[(&str, &str)]) -> Folder {
         let files = files.iter().map(|(name, content)| {
-            ((*name).to_owned(), Bytes::copy_from_slice(content.as_bytes()))
+            (
+                (*name).to_owned(),
+                Bytes::copy_from_slice(content.as_bytes()),
+            )
         });
         Folder::Files(files.collect())
     }
@@ -65,7 +72,10 @@ mod tests {
 
     #[test]
     fn empty_token_is_never_sent() {
-        assert!(matches!(password(&folder(&[("token", "\n")])), Err(AuthError::Empty(_))));
+        assert!(matches!(
+            password(&folder(&[("token", "\n")])),
+            Err(AuthError::Empty(_))
+        ));
     }
 
     #[test]

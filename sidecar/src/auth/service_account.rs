@@ -54,7 +54,8 @@ fn parse(content: &Bytes) -> Result<Token, AuthError> {
     }
     Ok(Token {
         data: content.slice_ref(data),
-        expiry_timestamp_seconds: Claims::of(data).and_then(|claims| claims.expiry_timestamp_seconds),
+        expiry_timestamp_seconds: Claims::of(data)
+            .and_then(|claims| claims.expiry_timestamp_seconds),
     })
 }
 
@@ -77,9 +78,11 @@ impl Claims {
         let claims: Value = serde_json::from_slice(&payload).ok()?;
         let audiences = match claims.get("aud") {
             Some(Value::String(audience)) => vec![audience.clone()],
-            Some(Value::Array(audiences)) => {
-                audiences.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-            }
+            Some(Value::Array(audiences)) => audiences
+                .iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect(),
             _ => Vec::new(),
         };
         let expiry = claims.get("exp");
@@ -93,7 +96,8 @@ impl Claims {
 
 /// A NumericDate, which may have a fraction (RFC 7519 section 2).
 fn seconds(date: &Value) -> Option<u64> {
-    date.as_u64().or_else(|| date.as_f64().map(|date| date as u64))
+    date.as_u64()
+        .or_else(|| date.as_f64().map(|date| date as u64))
 }
 
 #[cfg(test)]
@@ -110,7 +114,8 @@ mod tests {
 
     #[test]
     fn token_is_trimmed_and_says_when_it_expires() {
-        let text = jwt(r#"{"aud":["aio-internal"],"exp":1700000000,"sub":"system:serviceaccount:a:b"}"#);
+        let text =
+            jwt(r#"{"aud":["aio-internal"],"exp":1700000000,"sub":"system:serviceaccount:a:b"}"#);
         let token = token_of(&format!(" {text}\n")).unwrap().unwrap();
         assert_eq!(token.data, text);
         assert_eq!(token.expiry_timestamp_seconds, Some(1_700_000_000));
@@ -118,7 +123,9 @@ mod tests {
 
     #[test]
     fn half_written_token_is_refused() {
-        for content in ["", " \n", "a", "a.b", "a.b.", "..", "a..c", ".b.c", "a.b.c.d"] {
+        for content in [
+            "", " \n", "a", "a.b", "a.b.", "..", "a..c", ".b.c", "a.b.c.d",
+        ] {
             let error = token_of(content).unwrap_err();
             let expected = matches!(error, AuthError::Empty(_) | AuthError::NotToken(_));
             assert!(expected, "{content:?}: {error}");
@@ -147,9 +154,15 @@ mod tests {
     #[test]
     fn claims_take_one_or_many_audiences() {
         let one = Claims::of(jwt(r#"{"aud":"a","exp":1.5}"#).as_bytes()).unwrap();
-        assert_eq!((one.audiences, one.expiry_timestamp_seconds), (vec!["a".to_owned()], Some(1)));
+        assert_eq!(
+            (one.audiences, one.expiry_timestamp_seconds),
+            (vec!["a".to_owned()], Some(1))
+        );
         let two = Claims::of(jwt(r#"{"aud":["a","b"],"exp":2,"sub":"s"}"#).as_bytes()).unwrap();
-        assert_eq!((two.audiences.len(), two.subject.as_deref()), (2, Some("s")));
+        assert_eq!(
+            (two.audiences.len(), two.subject.as_deref()),
+            (2, Some("s"))
+        );
     }
 
     #[test]

@@ -81,10 +81,16 @@ pub(crate) fn identity(
                 return load(layout, certificate, key, intermediates, provider).map(Some);
             }
             (Some(_), None) => {
-                return Err(AuthError::Unpaired { present: layout.certificate, missing: layout.key });
+                return Err(AuthError::Unpaired {
+                    present: layout.certificate,
+                    missing: layout.key,
+                });
             }
             (None, Some(_)) => {
-                return Err(AuthError::Unpaired { present: layout.key, missing: layout.certificate });
+                return Err(AuthError::Unpaired {
+                    present: layout.key,
+                    missing: layout.certificate,
+                });
             }
             (None, None) => {}
         }
@@ -105,17 +111,25 @@ fn load(
         chain.extend(certificates(name, content)?);
     }
     let (subject, expiry) = describe(layout.certificate, &chain[0])?;
-    let key_der = PrivateKeyDer::from_pem_slice(key)
-        .map_err(|error| AuthError::Key { file: layout.key, problem: error.to_string() })?;
-    let certified_key = CertifiedKey::from_der(chain, key_der, provider).map_err(|error| match error {
-        TlsError::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-            AuthError::Mismatch { certificate: layout.certificate, key: layout.key }
-        }
-        TlsError::InvalidCertificate(problem) => {
-            AuthError::Certificate { file: layout.certificate, problem: problem.to_string() }
-        }
-        error => AuthError::Key { file: layout.key, problem: error.to_string() },
+    let key_der = PrivateKeyDer::from_pem_slice(key).map_err(|error| AuthError::Key {
+        file: layout.key,
+        problem: error.to_string(),
     })?;
+    let certified_key =
+        CertifiedKey::from_der(chain, key_der, provider).map_err(|error| match error {
+            TlsError::InconsistentKeys(InconsistentKeys::KeyMismatch) => AuthError::Mismatch {
+                certificate: layout.certificate,
+                key: layout.key,
+            },
+            TlsError::InvalidCertificate(problem) => AuthError::Certificate {
+                file: layout.certificate,
+                problem: problem.to_string(),
+            },
+            error => AuthError::Key {
+                file: layout.key,
+                problem: error.to_string(),
+            },
+        })?;
     let files = [Some(certificate), Some(key), intermediates];
     Ok(Identity {
         key: Arc::new(certified_key),
@@ -145,8 +159,12 @@ fn describe(
     file: &'static str,
     certificate: &CertificateDer<'_>,
 ) -> Result<(String, Option<u64>), AuthError> {
-    let (_, parsed) = x509_parser::parse_x509_certificate(certificate)
-        .map_err(|error| AuthError::Certificate { file, problem: error.to_string() })?;
+    let (_, parsed) = x509_parser::parse_x509_certificate(certificate).map_err(|error| {
+        AuthError::Certificate {
+            file,
+            problem: error.to_string(),
+        }
+    })?;
     let expiry = u64::try_from(parsed.validity().not_after.timestamp()).ok();
     Ok((parsed.subject().to_string(), expiry))
 }

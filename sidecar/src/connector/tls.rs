@@ -21,10 +21,14 @@ const RESUMPTION_SERVERS_MAX: usize = 4;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TrustError {
     /// The folder cannot be read.
-    #[error("failed to read the trusted certificates: {0}; check the permissions of the mounted folder")]
+    #[error(
+        "failed to read the trusted certificates: {0}; check the permissions of the mounted folder"
+    )]
     Unreadable(String),
     /// One key is broken.
-    #[error("key {key} of the trust bundle is no usable PEM certificate: {problem}; mend or remove the key")]
+    #[error(
+        "key {key} of the trust bundle is no usable PEM certificate: {problem}; mend or remove the key"
+    )]
     Broken {
         /// Key of the ConfigMap.
         key: String,
@@ -32,14 +36,18 @@ pub(crate) enum TrustError {
         problem: String,
     },
     /// No key has a certificate.
-    #[error("the trust bundle holds no certificate; put PEM certificates into any key of the ConfigMap")]
+    #[error(
+        "the trust bundle holds no certificate; put PEM certificates into any key of the ConfigMap"
+    )]
     Empty,
 }
 
 /// The one crypto provider of the program.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
-    PROVIDER.get_or_init(|| Arc::new(ring::default_provider())).clone()
+    PROVIDER
+        .get_or_init(|| Arc::new(ring::default_provider()))
+        .clone()
 }
 
 /// The certificates of a trust bundle: every key, each with one certificate or several.
@@ -57,10 +65,15 @@ pub(crate) fn bundle(folder: &Folder) -> Result<Option<Arc<RootCertStore>>, Trus
     };
     let mut store = RootCertStore::empty();
     for (key, content) in files {
-        let broken = |problem: String| TrustError::Broken { key: key.clone(), problem };
+        let broken = |problem: String| TrustError::Broken {
+            key: key.clone(),
+            problem,
+        };
         for certificate in CertificateDer::pem_slice_iter(content) {
             let certificate = certificate.map_err(|error| broken(error.to_string()))?;
-            store.add(certificate).map_err(|error| broken(error.to_string()))?;
+            store
+                .add(certificate)
+                .map_err(|error| broken(error.to_string()))?;
         }
     }
     if store.is_empty() {
@@ -71,7 +84,7 @@ pub(crate) fn bundle(folder: &Folder) -> Result<Option<Arc<RootCertStore>>, Trus
 
 /// The public roots, for endpoints that name no trust bundle.
 pub(crate) fn public_roots() -> Arc<RootCertStore> {
-    let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+    let roots = webpki_roots::TLS_SERVER_ROOTS.to_vec();
     Arc::new(RootCertStore { roots })
 }
 
@@ -100,12 +113,16 @@ pub(crate) fn explain(error: &io::Error) -> Option<String> {
     let error = error.get_ref()?.downcast_ref::<RustlsError>()?;
     Some(match error {
         RustlsError::InvalidCertificate(error) => explain_certificate(error),
-        RustlsError::InvalidMessage(_) => "the answer is not TLS: this port speaks plain MQTT or another protocol; \
+        RustlsError::InvalidMessage(_) => {
+            "the answer is not TLS: this port speaks plain MQTT or another protocol; \
              set tls.mode to Disabled or use the broker's TLS port"
-            .into(),
+                .into()
+        }
         RustlsError::AlertReceived(alert) => explain_alert(*alert),
         RustlsError::PeerIncompatible(problem) => {
-            format!("the broker has no TLS 1.2 or 1.3 suite in common with the sidecar ({problem:?})")
+            format!(
+                "the broker has no TLS 1.2 or 1.3 suite in common with the sidecar ({problem:?})"
+            )
         }
         error => format!("TLS failed: {error}"),
     })
@@ -145,9 +162,15 @@ fn explain_alert(alert: AlertDescription) -> String {
         AlertDescription::CertificateRequired | AlertDescription::NoCertificate => {
             "the broker demands a client certificate; set authentication.method to X509Certificate"
         }
-        AlertDescription::UnknownCA => "the broker does not trust the authority of our client certificate",
-        AlertDescription::CertificateExpired => "the broker says that our client certificate has expired; renew it",
-        AlertDescription::CertificateRevoked => "the broker says that our client certificate was revoked",
+        AlertDescription::UnknownCA => {
+            "the broker does not trust the authority of our client certificate"
+        }
+        AlertDescription::CertificateExpired => {
+            "the broker says that our client certificate has expired; renew it"
+        }
+        AlertDescription::CertificateRevoked => {
+            "the broker says that our client certificate was revoked"
+        }
         AlertDescription::BadCertificate
         | AlertDescription::UnsupportedCertificate
         | AlertDescription::CertificateUnknown => "the broker refused our client certificate",

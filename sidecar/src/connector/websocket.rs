@@ -59,7 +59,11 @@ pub(super) async fn upgrade(
         .max_frame_size(Some(PACKET_SIZE_MAX));
     let upgraded = client_async_with_config(request, transport, Some(config)).await;
     let (stream, _) = upgraded.map_err(|error| explain(&error))?;
-    Ok(WebSocket { stream, incoming: Bytes::new(), unflushed: false })
+    Ok(WebSocket {
+        stream,
+        incoming: Bytes::new(),
+        unflushed: false,
+    })
 }
 
 fn explain(error: &Error) -> String {
@@ -72,7 +76,9 @@ fn explain(error: &Error) -> String {
             "the server did not agree to the subprotocol mqtt; this port does not carry MQTT".into()
         }
         Error::Io(error) => super::explain(error),
-        error => format!("{error}; the port may not speak WebSocket: set protocol to Mqtt or use the WebSocket port"),
+        error => format!(
+            "{error}; the port may not speak WebSocket: set protocol to Mqtt or use the WebSocket port"
+        ),
     }
 }
 

@@ -69,8 +69,13 @@ impl Registry {
         let mut holders = lock(&self.holders);
         holders.serial += 1;
         let serial = holders.serial;
-        let holder =
-            Holder { serial, replaced: replaced.clone(), aborted: aborted.clone(), ended, status };
+        let holder = Holder {
+            serial,
+            replaced: replaced.clone(),
+            aborted: aborted.clone(),
+            ended,
+            status,
+        };
         let predecessor = holders.sessions.insert(client_id.clone(), holder);
         drop(holders);
         if let Some(predecessor) = &predecessor {
@@ -91,7 +96,11 @@ impl Registry {
     /// Every session that has not ended, leaving ones included.
     pub(crate) fn statuses(&self) -> Vec<Arc<SessionStatus>> {
         let holders = lock(&self.holders);
-        holders.sessions.values().map(|holder| holder.status.clone()).collect()
+        holders
+            .sessions
+            .values()
+            .map(|holder| holder.status.clone())
+            .collect()
     }
 }
 
@@ -99,9 +108,13 @@ impl Lease {
     /// Waits until the session before this one has left its broker, and ends it if it does not.
     pub(crate) async fn settle(&mut self) {
         if let Some(mut predecessor) = self.predecessor.take()
-            && timeout(REPLACE_TIME_MAX, ended(&mut predecessor.ended)).await.is_err()
+            && timeout(REPLACE_TIME_MAX, ended(&mut predecessor.ended))
+                .await
+                .is_err()
         {
-            warn!("session before this one did not leave within {REPLACE_TIME_MAX:?} and was ended");
+            warn!(
+                "session before this one did not leave within {REPLACE_TIME_MAX:?} and was ended"
+            );
             predecessor.aborted.notify_one();
             let _ = timeout(ABORT_TIME_MAX, ended(&mut predecessor.ended)).await;
         }
@@ -155,10 +168,12 @@ impl Holders {
             return;
         }
         if self.backoffs.len() >= BACKOFFS_MAX {
-            self.backoffs.retain(|_, (_, since)| since.elapsed() < BACKOFF_TIME);
+            self.backoffs
+                .retain(|_, (_, since)| since.elapsed() < BACKOFF_TIME);
         }
         if self.backoffs.len() < BACKOFFS_MAX {
-            self.backoffs.insert(client_id.clone(), (backoff.clone(), Instant::now()));
+            self.backoffs
+                .insert(client_id.clone(), (backoff.clone(), Instant::now()));
         }
     }
 }

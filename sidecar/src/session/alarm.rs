@@ -67,7 +67,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn without_deadline_it_never_rings() {
         let mut alarm = Alarm::new();
-        let rung = tokio::time::timeout(Duration::from_secs(3600), poll_fn(|cx| alarm.poll(None, cx)));
+        let rung = tokio::time::timeout(
+            Duration::from_secs(3600),
+            poll_fn(|cx| alarm.poll(None, cx)),
+        );
         assert!(rung.await.is_err());
     }
 }

@@ -41,7 +41,9 @@ mod tests {
     #[tokio::test]
     async fn what_waits_arrives_although_the_peer_still_sends() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut peer = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut peer = tokio::net::TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         peer.write_all(&[0; 4096]).await.unwrap();
         stream.readable().await.unwrap();

@@ -18,9 +18,11 @@ use super::{Session, SessionStatus};
 use crate::engine::{Opening, PACKET_SIZE_MAX, handshake};
 use crate::listener::Lease;
 use crate::packet::{
-    ConnAck, Connect, DecodeError, Decoder, Frame, Packet, Properties, ProtocolVersion, ReasonCode, Role,
+    ConnAck, Connect, DecodeError, Decoder, Frame, Packet, Properties, ProtocolVersion, ReasonCode,
+    Role,
 };
 use crate::proxy::Proxy;
+use crate::shutdown;
 use crate::watch::Snapshot;
 
 /// A client sends CONNECT at once; whoever does not is no MQTT client.
@@ -54,21 +56,29 @@ pub(crate) async fn serve(proxy: Arc<Proxy>, mut stream: TcpStream, permit: Owne
     let mut stopping = proxy.stopping.clone();
     let read = tokio::select! {
         read = timeout(CONNECT_TIME_MAX, read_connect(&mut stream)) => read,
-        _ = stopping.wait_for(|stopping| *stopping) => return,
+        () = shutdown::begun(&mut stopping) => return,
     };
     match read {
-        Err(_) => debug!(endpoint = %proxy.name, "client sent no CONNECT within {CONNECT_TIME_MAX:?}"),
-        Ok(Err(Refusal::Silent(reason))) => debug!(endpoint = %proxy.name, "client refused: {reason}"),
+        Err(_) => {
+            debug!(endpoint = %proxy.name, "client sent no CONNECT within {CONNECT_TIME_MAX:?}")
+        }
+        Ok(Err(Refusal::Silent(reason))) => {
+            debug!(endpoint = %proxy.name, "client refused: {reason}")
+        }
         Ok(Err(Refusal::Answer(answer, error))) => {
             warn!(endpoint = %proxy.name, "client refused: {error}");
             close(stream, answer).await;
         }
         Ok(Ok(opened)) => {
             let asked = opened.connect.client_id.clone();
-            let assigned = asked.is_empty().then(|| ByteString::from(Uuid::new_v4().to_string()));
+            let assigned = asked
+                .is_empty()
+                .then(|| ByteString::from(Uuid::new_v4().to_string()));
             let client_id = assigned.clone().unwrap_or(asked);
             let span = info_span!("client", endpoint = %proxy.name, %client_id);
-            open(proxy, stream, opened, client_id, assigned, permit).instrument(span).await;
+            open(proxy, stream, opened, client_id, assigned, permit)
+                .instrument(span)
+                .await;
         }
     }
 }
@@ -93,7 +103,9 @@ async fn open(
         let Some(seen) = settings(&proxy, &lease).await else {
             return refuse(stream, &connect, ReasonCode::SERVER_UNAVAILABLE).await;
         };
-        let Some(settings) = seen.settings.clone() else { return };
+        let Some(settings) = seen.settings.clone() else {
+            return;
+        };
         info!(version = ?connect.version, clean_start = connect.clean_start, "client connected");
         proxy.metrics.on_client_connected();
         let prefix = settings.client_id_prefix.as_deref();
@@ -108,7 +120,14 @@ async fn open(
         };
         let decoder = Decoder::new(Role::Client, opening.connect.version, PACKET_SIZE_MAX);
         let client = Peer::new(stream, decoder, rest);
-        let session = Session::new(proxy.clone(), client, opening, status, seen, Arc::new(permit));
+        let session = Session::new(
+            proxy.clone(),
+            client,
+            opening,
+            status,
+            seen,
+            Arc::new(permit),
+        );
         session.run(&mut lease).await;
         info!("session ended");
     };
@@ -123,13 +142,15 @@ async fn settings(proxy: &Proxy, lease: &Lease) -> Option<Arc<Snapshot>> {
     let mut snapshot = proxy.snapshot.clone();
     let mut stopping = proxy.stopping.clone();
     let come = async {
-        let come = snapshot.wait_for(|snapshot| snapshot.settings.is_some()).await;
+        let come = snapshot
+            .wait_for(|snapshot| snapshot.settings.is_some())
+            .await;
         come.ok().map(|snapshot| snapshot.clone())
     };
     tokio::select! {
         come = timeout(SETTINGS_TIME_MAX, come) => come.ok().flatten(),
         () = lease.replaced() => None,
-        _ = stopping.wait_for(|stopping| *stopping) => None,
+        () = shutdown::begun(&mut stopping) => None,
     }
 }
 
@@ -142,7 +163,10 @@ async fn read_connect(stream: &mut TcpStream) -> Result<Opened, Refusal> {
         match decoder.decode(&mut buffer) {
             Ok(Some(Frame::Packet(Packet::Connect(connect)))) => {
                 return match handshake::admit(&connect) {
-                    Ok(()) => Ok(Opened { connect: *connect, rest: buffer }),
+                    Ok(()) => Ok(Opened {
+                        connect: *connect,
+                        rest: buffer,
+                    }),
                     Err(connack) => Err(refusal(&connack, connect.version)),
                 };
             }
@@ -189,7 +213,10 @@ fn answer(level: Option<u8>, error: DecodeError) -> Refusal {
 fn refusal(connack: &ConnAck, version: ProtocolVersion) -> Refusal {
     let mut bytes = BytesMut::new();
     let message = "its client id is empty and Clean Session is 0";
-    let error = DecodeError { reason: connack.code, message };
+    let error = DecodeError {
+        reason: connack.code,
+        message,
+    };
     match Packet::ConnAck(connack.clone()).encode(version, &mut bytes) {
         Ok(()) => Refusal::Answer(bytes, error),
         Err(_) => Refusal::Silent(message),
@@ -204,14 +231,21 @@ async fn refuse(stream: TcpStream, connect: &Connect, code: ReasonCode) {
         ProtocolVersion::V311 => ReasonCode(3),
     };
     let mut bytes = BytesMut::new();
-    if Packet::ConnAck(connack(code)).encode(connect.version, &mut bytes).is_ok() {
+    if Packet::ConnAck(connack(code))
+        .encode(connect.version, &mut bytes)
+        .is_ok()
+    {
         warn!(%code, "client refused: there are no settings");
         close(stream, bytes).await;
     }
 }
 
 fn connack(code: ReasonCode) -> ConnAck {
-    ConnAck { session_present: false, code, properties: Properties::default() }
+    ConnAck {
+        session_present: false,
+        code,
+        properties: Properties::default(),
+    }
 }
 
 /// 128 random bits: a version 4 UUID fixes six of them, so two are laid over each other.

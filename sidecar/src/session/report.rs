@@ -25,7 +25,12 @@ pub(super) struct Reporter {
 
 impl Reporter {
     pub(super) fn new(proxy: Arc<Proxy>, status: Arc<SessionStatus>) -> Self {
-        Self { proxy, status, view: View::OPENING, refusal_logged: None }
+        Self {
+            proxy,
+            status,
+            view: View::OPENING,
+            refusal_logged: None,
+        }
     }
 
     /// What the session is like after a turn.
@@ -61,14 +66,16 @@ impl Reporter {
                 match success {
                     true => info!("token renewed by AUTH"),
                     false => {
-                        self.status.set_last_error("the broker refused to renew the token by AUTH".into());
+                        self.status
+                            .set_last_error("the broker refused to renew the token by AUTH".into());
                         warn!("broker refused to renew the token by AUTH");
                     }
                 }
             }
             Event::ClientLeft(reason) => info!("client left: {reason}"),
             Event::ClientDisconnected(code, reason) => {
-                self.status.set_last_error(format!("the client was disconnected with {code}: {reason}"));
+                self.status
+                    .set_last_error(format!("the client was disconnected with {code}: {reason}"));
                 warn!(%code, "client disconnected: {reason}");
             }
             Event::BrokerSaid(text) => info!("broker said: {text}"),

@@ -88,7 +88,9 @@ impl Session {
     fn feed_client(&mut self, now: Now) -> bool {
         let mut fed = false;
         while self.reads_now().client {
-            let Some(client) = &mut self.client else { break };
+            let Some(client) = &mut self.client else {
+                break;
+            };
             match client.next() {
                 Next::Wait => break,
                 Next::Frame(Frame::Packet(packet)) => {
@@ -112,7 +114,9 @@ impl Session {
     fn feed_broker(&mut self, now: Now) -> bool {
         let mut fed = false;
         while self.reads_now().broker {
-            let Some(broker) = &mut self.broker else { break };
+            let Some(broker) = &mut self.broker else {
+                break;
+            };
             match broker.next() {
                 Next::Wait => break,
                 Next::Frame(frame) => self.engine.on_broker_frame(frame, now, &mut self.output),
@@ -207,7 +211,8 @@ impl Session {
             let written = broker.written_bytes();
             if written != self.told_written {
                 self.told_written = written;
-                self.engine.on_broker_written(written, now, &mut self.output);
+                self.engine
+                    .on_broker_written(written, now, &mut self.output);
                 self.carry_out();
             }
         }

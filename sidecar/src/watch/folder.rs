@@ -95,7 +95,9 @@ fn read_once(path: &Path) -> Result<BTreeMap<String, Bytes>, Fault> {
 fn read_file(path: &Path) -> io::Result<Bytes> {
     let mut content = Vec::new();
     let limit = FILE_SIZE_MAX + 1;
-    fs::File::open(path)?.take(limit).read_to_end(&mut content)?;
+    fs::File::open(path)?
+        .take(limit)
+        .read_to_end(&mut content)?;
     if content.len() as u64 > FILE_SIZE_MAX {
         let text = format!("is larger than {FILE_SIZE_MAX} bytes");
         return Err(io::Error::other(text));
@@ -104,7 +106,10 @@ fn read_file(path: &Path) -> io::Result<Bytes> {
 }
 
 fn fault(path: &Path, error: io::Error) -> Fault {
-    Fault { path: path.to_owned(), error }
+    Fault {
+        path: path.to_owned(),
+        error,
+    }
 }
 
 #[cfg(test)]

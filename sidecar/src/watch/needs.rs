@@ -18,7 +18,11 @@ pub(crate) struct Mounted {
 impl Mounted {
     /// These settings are in force, so what they name is what is mounted.
     pub(crate) fn learn(&mut self, settings: &Settings) {
-        let Needs { audience, bundle, secret } = Needs::of(settings);
+        let Needs {
+            audience,
+            bundle,
+            secret,
+        } = Needs::of(settings);
         let learn = |known: &mut Option<String>, name: Option<&str>| {
             *known = known.take().or(name.map(str::to_owned));
         };
@@ -30,11 +34,27 @@ impl Mounted {
 
 /// Why this pod cannot serve these settings, if it cannot.
 pub(crate) fn unmet(settings: &Settings, reading: &Reading, mounted: &Mounted) -> Option<String> {
-    let Needs { audience, bundle, secret } = Needs::of(settings);
+    let Needs {
+        audience,
+        bundle,
+        secret,
+    } = Needs::of(settings);
     let checks = [
-        ("a token for audience", audience, &mounted.audience, Mount::Token, &reading.token),
+        (
+            "a token for audience",
+            audience,
+            &mounted.audience,
+            Mount::Token,
+            &reading.token,
+        ),
         ("ConfigMap", bundle, &mounted.bundle, Mount::Ca, &reading.ca),
-        ("Secret", secret, &mounted.secret, Mount::Credentials, &reading.credentials),
+        (
+            "Secret",
+            secret,
+            &mounted.secret,
+            Mount::Credentials,
+            &reading.credentials,
+        ),
     ];
     checks.into_iter().find_map(|(what, name, known, mount, folder)| {
         let name = name?;
@@ -59,15 +79,25 @@ struct Needs<'a> {
 
 impl<'a> Needs<'a> {
     fn of(settings: &'a Settings) -> Self {
-        let (audience, secret) = match &settings.authentication {
-            Authentication::ServiceAccountToken { audience } => (Some(audience.as_str()), None),
-            Authentication::X509Certificate { secret } | Authentication::AccessToken { secret } => {
-                (None, Some(secret.as_str()))
-            }
-            Authentication::UserAssignedManagedIdentity { .. } => (Some(contract::FEDERATION_AUDIENCE), None),
-            Authentication::SystemAssignedManagedIdentity { .. } | Authentication::Anonymous => (None, None),
-        };
-        let bundle = settings.tls.as_ref().and_then(|tls| tls.trusted_ca.as_deref());
-        Needs { audience, bundle, secret }
+        let (audience, secret) =
+            match &settings.authentication {
+                Authentication::ServiceAccountToken { audience } => (Some(audience.as_str()), None),
+                Authentication::X509Certificate { secret }
+                | Authentication::AccessToken { secret } => (None, Some(secret.as_str())),
+                Authentication::UserAssignedManagedIdentity { .. } => {
+                    (Some(contract::FEDERATION_AUDIENCE), None)
+                }
+                Authentication::SystemAssignedManagedIdentity { .. }
+                | Authentication::Anonymous => (None, None),
+            };
+        let bundle = settings
+            .tls
+            .as_ref()
+            .and_then(|tls| tls.trusted_ca.as_deref());
+        Needs {
+            audience,
+            bundle,
+            secret,
+        }
     }
 }

@@ -90,7 +90,10 @@ impl Snapshot {
     /// Why a broker cannot be dialled with this, if it cannot.
     pub(crate) fn obstacle(&self) -> Option<&str> {
         if self.settings.is_none() {
-            let fault = self.stale.as_deref().or(self.faults.get(&Kind::Settings).map(String::as_str));
+            let fault = self
+                .stale
+                .as_deref()
+                .or(self.faults.get(&Kind::Settings).map(String::as_str));
             return Some(fault.unwrap_or("the settings have not come yet"));
         }
         if let Security::Missing(reason) = &self.security {
@@ -117,8 +120,13 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub(crate) const ALL: [Kind; 5] =
-        [Kind::Settings, Kind::Token, Kind::TrustBundle, Kind::Certificate, Kind::AccessToken];
+    pub(crate) const ALL: [Kind; 5] = [
+        Kind::Settings,
+        Kind::Token,
+        Kind::TrustBundle,
+        Kind::Certificate,
+        Kind::AccessToken,
+    ];
 
     /// Value of the label, and the word in logs.
     pub(crate) fn as_str(self) -> &'static str {
@@ -198,7 +206,10 @@ impl Keeper {
                 (credential, self.take_security(&settings, &reading))
             }
         };
-        let method = self.settings.as_ref().map(|settings| &settings.authentication);
+        let method = self
+            .settings
+            .as_ref()
+            .map(|settings| &settings.authentication);
         let by_token = matches!(method, Some(Authentication::ServiceAccountToken { .. }));
         let by_certificate = matches!(method, Some(Authentication::X509Certificate { .. }));
         self.last = reading;
@@ -227,12 +238,16 @@ impl Keeper {
         match parse_settings(&reading.config) {
             Ok(None) => {}
             Err(fault) => self.refuse(Kind::Settings, fault, changed),
-            Ok(Some((settings, warnings))) => match needs::unmet(&settings, reading, &self.mounted) {
+            Ok(Some((settings, warnings))) => match needs::unmet(&settings, reading, &self.mounted)
+            {
                 Some(reason) => {
                     let news = self.stale.as_ref() != Some(&reason);
                     self.faults.remove(&Kind::Settings);
                     if news {
-                        self.loads.push(Load { kind: Kind::Settings, result: Err(reason.clone()) });
+                        self.loads.push(Load {
+                            kind: Kind::Settings,
+                            result: Err(reason.clone()),
+                        });
                     }
                     self.stale = Some(reason);
                 }
@@ -266,7 +281,9 @@ impl Keeper {
                     method: "K8S-SAT",
                     data: token.data.clone(),
                 };
-                token.map(enhanced).ok_or_else(|| self.absent(Kind::Token, contract::TOKEN_FILE))
+                token
+                    .map(enhanced)
+                    .ok_or_else(|| self.absent(Kind::Token, contract::TOKEN_FILE))
             }
             Authentication::AccessToken { .. } => {
                 let password = access_token::password(&reading.credentials);
@@ -296,14 +313,18 @@ impl Keeper {
     fn take_security(&mut self, settings: &Settings, reading: &Reading) -> Security {
         let roots = match &settings.tls {
             None => return Security::Plain,
-            Some(tls) if tls.trusted_ca.is_none() => {
-                Some(self.public_roots.get_or_insert_with(tls::public_roots).clone())
-            }
+            Some(tls) if tls.trusted_ca.is_none() => Some(
+                self.public_roots
+                    .get_or_insert_with(tls::public_roots)
+                    .clone(),
+            ),
             Some(_) => {
                 let changed = self.last.ca != reading.ca;
                 let newest = self.outcome(Kind::TrustBundle, tls::bundle(&reading.ca), changed);
                 let same = |new: &Arc<RootCertStore>| {
-                    self.bundle.as_ref().is_some_and(|old| old.roots == new.roots)
+                    self.bundle
+                        .as_ref()
+                        .is_some_and(|old| old.roots == new.roots)
                 };
                 if let Some(newest) = newest.filter(|new| !same(new)) {
                     self.bundle = Some(newest);
@@ -318,14 +339,17 @@ impl Keeper {
             Authentication::X509Certificate { .. } => self.identity.clone(),
             _ => None,
         };
-        let fits = |built: &BuiltConfig| {
-            Arc::ptr_eq(&built.roots, &roots) && built.identity == identity
-        };
+        let fits =
+            |built: &BuiltConfig| Arc::ptr_eq(&built.roots, &roots) && built.identity == identity;
         if let Some(built) = self.config.as_ref().filter(|built| fits(built)) {
             return Security::Tls(built.config.clone());
         }
         let config = tls::client_config(roots.clone(), identity.as_ref());
-        self.config = Some(BuiltConfig { roots, identity, config: config.clone() });
+        self.config = Some(BuiltConfig {
+            roots,
+            identity,
+            config: config.clone(),
+        });
         Security::Tls(config)
     }
 
@@ -352,14 +376,20 @@ impl Keeper {
     fn accept(&mut self, kind: Kind, warnings: Vec<String>, changed: bool) {
         let mended = self.faults.remove(&kind).is_some();
         if changed || mended {
-            self.loads.push(Load { kind, result: Ok(warnings) });
+            self.loads.push(Load {
+                kind,
+                result: Ok(warnings),
+            });
         }
     }
 
     fn refuse(&mut self, kind: Kind, fault: String, changed: bool) {
         let news = self.faults.insert(kind, fault.clone()).as_ref() != Some(&fault);
         if changed || news {
-            self.loads.push(Load { kind, result: Err(fault) });
+            self.loads.push(Load {
+                kind,
+                result: Err(fault),
+            });
         }
     }
 
@@ -367,7 +397,10 @@ impl Keeper {
     fn absent(&self, kind: Kind, path: &str) -> String {
         match self.faults.get(&kind) {
             Some(fault) => fault.clone(),
-            None => format!("{}/{path} has not come yet; it is used as soon as it is there", self.endpoint),
+            None => format!(
+                "{}/{path} has not come yet; it is used as soon as it is there",
+                self.endpoint
+            ),
         }
     }
 }
@@ -385,9 +418,22 @@ fn parse_settings(folder: &Folder) -> Result<Option<(Settings, Vec<String>)>, St
         .map_err(|error| format!("{} is not JSON: {error}", contract::CONFIG_FILE))?;
     let (settings, warnings) = Settings::parse(&resource).map_err(|violations| {
         let texts: Vec<String> = violations.iter().map(ToString::to_string).collect();
-        format!("{} breaks the rules: {}", contract::CONFIG_FILE, texts.join("; "))
+        format!(
+            "{} breaks the rules: {}",
+            contract::CONFIG_FILE,
+            texts.join("; ")
+        )
     })?;
-    Ok(Some((settings, warnings.iter().map(ToString::to_string).collect())))
+    Ok(Some((
+        settings,
+        warnings.iter().map(ToString::to_string).collect(),
+    )))
+}
+
+/// The warnings of the settings in a folder.
+pub(crate) fn warnings(folder: &Folder) -> Vec<String> {
+    let parsed = parse_settings(folder).ok().flatten();
+    parsed.map(|(_, warnings)| warnings).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -15,7 +15,10 @@ impl Mount {
     /// An empty mounted folder.
     pub(crate) fn new(path: PathBuf) -> Self {
         fs::create_dir_all(&path).unwrap();
-        Self { path, version: AtomicUsize::new(0) }
+        Self {
+            path,
+            version: AtomicUsize::new(0),
+        }
     }
 
     /// Where it is mounted.

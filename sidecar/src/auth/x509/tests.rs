@@ -5,16 +5,21 @@ use crate::connector::tls::provider;
 fn pair(name: &str) -> (String, String) {
     let key = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
-    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    params
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, name);
     params.not_after = rcgen::date_time_ymd(2035, 1, 1);
     let certificate = params.self_signed(&key).unwrap();
     (certificate.pem(), key.serialize_pem())
 }
 
 fn folder(files: &[(&str, &str)]) -> Folder {
-    let files = files
-        .iter()
-        .map(|(name, content)| ((*name).to_owned(), Bytes::copy_from_slice(content.as_bytes())));
+    let files = files.iter().map(|(name, content)| {
+        (
+            (*name).to_owned(),
+            Bytes::copy_from_slice(content.as_bytes()),
+        )
+    });
     Folder::Files(files.collect())
 }
 
@@ -48,7 +53,13 @@ fn key_of_another_certificate_is_refused() {
     let (_, key) = pair("other");
     let files = folder(&[("tls.crt", &certificate), ("tls.key", &key)]);
     let error = identity(&files, &provider()).unwrap_err();
-    assert_eq!(error, AuthError::Mismatch { certificate: "tls.crt", key: "tls.key" });
+    assert_eq!(
+        error,
+        AuthError::Mismatch {
+            certificate: "tls.crt",
+            key: "tls.key"
+        }
+    );
 }
 
 #[test]
@@ -61,10 +72,15 @@ fn incomplete_or_broken_files_are_named() {
         (&[("ca.crt", &certificate)], "keys: ca.crt"),
         (&[("tls.crt", ""), ("tls.key", &key)], "tls.crt"),
         (&[("tls.crt", cut), ("tls.key", &key)], "tls.crt"),
-        (&[("tls.crt", &certificate), ("tls.key", "nonsense")], "tls.key"),
+        (
+            &[("tls.crt", &certificate), ("tls.key", "nonsense")],
+            "tls.key",
+        ),
     ];
     for (files, expected) in cases {
-        let error = identity(&folder(files), &provider()).unwrap_err().to_string();
+        let error = identity(&folder(files), &provider())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(expected), "{error}");
     }
 }
@@ -72,5 +88,9 @@ fn incomplete_or_broken_files_are_named() {
 #[test]
 fn folder_without_files_is_a_certificate_that_has_not_come() {
     assert!(identity(&folder(&[]), &provider()).unwrap().is_none());
-    assert!(identity(&Folder::NotMounted, &provider()).unwrap().is_none());
+    assert!(
+        identity(&Folder::NotMounted, &provider())
+            .unwrap()
+            .is_none()
+    );
 }

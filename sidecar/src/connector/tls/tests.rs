@@ -13,7 +13,12 @@ fn certificate(name: &str) -> String {
 fn folder(files: &[(&str, String)]) -> Folder {
     let files: BTreeMap<String, Bytes> = files
         .iter()
-        .map(|(name, content)| ((*name).to_owned(), Bytes::copy_from_slice(content.as_bytes())))
+        .map(|(name, content)| {
+            (
+                (*name).to_owned(),
+                Bytes::copy_from_slice(content.as_bytes()),
+            )
+        })
         .collect();
     Folder::Files(files)
 }
@@ -21,7 +26,11 @@ fn folder(files: &[(&str, String)]) -> Folder {
 #[test]
 fn bundle_takes_every_certificate_of_every_key() {
     let two = certificate("b") + &certificate("c");
-    let files = folder(&[("ca.crt", certificate("a")), ("more.pem", two), ("README", "text".into())]);
+    let files = folder(&[
+        ("ca.crt", certificate("a")),
+        ("more.pem", two),
+        ("README", "text".into()),
+    ]);
     assert_eq!(bundle(&files).unwrap().unwrap().len(), 3);
 }
 
@@ -35,7 +44,10 @@ fn broken_certificate_names_its_key() {
 
 #[test]
 fn bundle_without_certificates_is_refused_and_without_files_has_not_come() {
-    assert_eq!(bundle(&folder(&[("ca.crt", "text".into())])).unwrap_err(), TrustError::Empty);
+    assert_eq!(
+        bundle(&folder(&[("ca.crt", "text".into())])).unwrap_err(),
+        TrustError::Empty
+    );
     assert!(bundle(&folder(&[])).unwrap().is_none());
     assert!(bundle(&Folder::NotMounted).unwrap().is_none());
 }
@@ -52,9 +64,18 @@ fn failures_are_told_with_a_remedy() {
             RustlsError::InvalidCertificate(CertificateError::UnknownIssuer),
             "trustedCaCertificateConfigMapRef",
         ),
-        (RustlsError::InvalidMessage(rustls::InvalidMessage::InvalidContentType), "tls.mode"),
-        (RustlsError::AlertReceived(AlertDescription::CertificateRequired), "X509Certificate"),
-        (RustlsError::InvalidCertificate(CertificateError::Expired), "renew"),
+        (
+            RustlsError::InvalidMessage(rustls::InvalidMessage::InvalidContentType),
+            "tls.mode",
+        ),
+        (
+            RustlsError::AlertReceived(AlertDescription::CertificateRequired),
+            "X509Certificate",
+        ),
+        (
+            RustlsError::InvalidCertificate(CertificateError::Expired),
+            "renew",
+        ),
     ];
     for (error, remedy) in cases {
         let text = explain(&io::Error::new(io::ErrorKind::InvalidData, error)).unwrap();
