@@ -14,7 +14,9 @@ use tokio::time::timeout;
 
 use crate::engine::Credential;
 use crate::metrics::Metrics;
-use crate::packet::{ConnAck, Decoder, Frame, Packet, Properties, ProtocolVersion, ReasonCode, Role};
+use crate::packet::{
+    ConnAck, Decoder, Frame, Packet, Properties, ProtocolVersion, ReasonCode, Role,
+};
 use crate::proxy::Proxy;
 use crate::watch::testing::resource;
 use crate::watch::{Security, Snapshot};
@@ -65,7 +67,12 @@ impl Harness {
         let metrics = Metrics::new().unwrap();
         let counters = metrics.endpoint("default");
         let proxy = Proxy::new("default", "pod-0".into(), receiver, stopping, counters);
-        Self { proxy: Arc::new(proxy), files, stop, metrics }
+        Self {
+            proxy: Arc::new(proxy),
+            files,
+            stop,
+            metrics,
+        }
     }
 }
 
@@ -86,7 +93,12 @@ impl Wire {
 
     pub(crate) fn over(stream: TcpStream, reads: Role, version: ProtocolVersion) -> Self {
         let decoder = Decoder::new(reads, version, 1 << 24);
-        Self { stream, decoder, incoming: BytesMut::new(), version }
+        Self {
+            stream,
+            decoder,
+            incoming: BytesMut::new(),
+            version,
+        }
     }
 
     pub(crate) async fn send(&mut self, packet: Packet) {
@@ -109,7 +121,9 @@ impl Wire {
     }
 
     pub(crate) async fn expect(&mut self) -> Packet {
-        self.next().await.expect("a packet must come before the end")
+        self.next()
+            .await
+            .expect("a packet must come before the end")
     }
 
     pub(crate) fn stream(&mut self) -> &mut TcpStream {
@@ -131,7 +145,10 @@ impl Broker {
 
     /// The next connection, before its CONNECT.
     pub(crate) async fn accept(&self) -> Wire {
-        let (stream, _) = timeout(PATIENCE, self.0.accept()).await.expect("a dial must come").unwrap();
+        let (stream, _) = timeout(PATIENCE, self.0.accept())
+            .await
+            .expect("a dial must come")
+            .unwrap();
         Wire::over(stream, Role::Client, ProtocolVersion::V5)
     }
 
@@ -139,11 +156,16 @@ impl Broker {
     pub(crate) async fn connected(&self, session_present: bool) -> Wire {
         let mut wire = self.accept().await;
         assert!(matches!(wire.expect().await, Packet::Connect(_)));
-        wire.send(connack(session_present, ReasonCode::SUCCESS)).await;
+        wire.send(connack(session_present, ReasonCode::SUCCESS))
+            .await;
         wire
     }
 }
 
 pub(crate) fn connack(session_present: bool, code: ReasonCode) -> Packet {
-    Packet::ConnAck(ConnAck { session_present, code, properties: Properties::default() })
+    Packet::ConnAck(ConnAck {
+        session_present,
+        code,
+        properties: Properties::default(),
+    })
 }

@@ -29,7 +29,11 @@ async fn localhost_is_both_families_on_one_port() {
     let has_ipv6 = std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
     assert_eq!(addresses.len(), if has_ipv6 { 2 } else { 1 });
     assert!(addresses.iter().all(|address| address.ip().is_loopback()));
-    assert!(addresses.iter().all(|address| address.port() == addresses[0].port()));
+    assert!(
+        addresses
+            .iter()
+            .all(|address| address.port() == addresses[0].port())
+    );
 }
 
 #[tokio::test]
@@ -39,7 +43,12 @@ async fn port_that_is_taken_is_named() {
     let Err(error) = Listener::bind(&Listen::localhost("default", port)) else {
         panic!("a port that is taken must be refused");
     };
-    assert!(error.to_string().contains(&format!("default=localhost:{port}")), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains(&format!("default=localhost:{port}")),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -59,12 +68,17 @@ async fn connections_over_the_limit_are_closed_and_then_taken_again() {
             let mut stream = TcpStream::connect(address).await.unwrap();
             let mut byte = [0];
             let pause = std::time::Duration::from_millis(50);
-            if tokio::time::timeout(pause, stream.read(&mut byte)).await.is_err() {
+            if tokio::time::timeout(pause, stream.read(&mut byte))
+                .await
+                .is_err()
+            {
                 return;
             }
         }
     };
-    tokio::time::timeout(PATIENCE, taken).await.expect("a client must be taken");
+    tokio::time::timeout(PATIENCE, taken)
+        .await
+        .expect("a client must be taken");
 }
 
 #[tokio::test]
@@ -74,7 +88,10 @@ async fn stop_ends_the_listener_and_its_clients() {
     let mut silent = TcpStream::connect(address).await.unwrap();
     tokio::task::yield_now().await;
     harness.stop.send_replace(true);
-    tokio::time::timeout(PATIENCE, listener).await.expect("it must end").unwrap();
+    tokio::time::timeout(PATIENCE, listener)
+        .await
+        .expect("it must end")
+        .unwrap();
     assert!(is_closed(&mut silent).await);
     assert!(TcpStream::connect(address).await.is_err());
 }
@@ -88,7 +105,10 @@ async fn client_that_sends_no_connect_is_closed() {
         loop {
             let mut byte = [0];
             let pause = Duration::from_millis(20);
-            if tokio::time::timeout(pause, silent.read(&mut byte)).await.is_ok() {
+            if tokio::time::timeout(pause, silent.read(&mut byte))
+                .await
+                .is_ok()
+            {
                 return;
             }
             // It may not have been accepted the last time.
@@ -102,7 +122,10 @@ async fn client_that_sends_no_connect_is_closed() {
 
 #[test]
 fn only_errors_of_one_connection_are_passed_over() {
-    for kind in [io::ErrorKind::ConnectionAborted, io::ErrorKind::ConnectionReset] {
+    for kind in [
+        io::ErrorKind::ConnectionAborted,
+        io::ErrorKind::ConnectionReset,
+    ] {
         assert!(is_of_connection(&kind.into()));
     }
     // EMFILE

@@ -13,7 +13,8 @@ use tokio::time::timeout;
 use super::*;
 use crate::engine::{Credential, Phase};
 use crate::packet::{
-    Ack, Auth, Connect, Disconnect, Packet, Properties, Property, PropertyId, Publish, Qos, ReasonCode,
+    Ack, Auth, Connect, Disconnect, Packet, Properties, Property, PropertyId, Publish, Qos,
+    ReasonCode,
 };
 use crate::testing::{Broker, Harness, PATIENCE, Wire, connack, settings, settings_with, snapshot};
 
@@ -33,7 +34,11 @@ impl Site {
         let broker = Broker::new().await;
         let harness = Harness::new(snapshot(broker.address()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Self { harness, broker, listener }
+        Self {
+            harness,
+            broker,
+            listener,
+        }
     }
 
     /// An app that has sent CONNECT, and its session.
@@ -51,22 +56,32 @@ impl Site {
     async fn open(&self, client_id: &str) -> (Wire, Wire, JoinHandle<()>) {
         let (mut app, session) = self.app(client_id).await;
         let broker = self.broker.connected(false).await;
-        assert!(matches!(app.expect().await, Packet::ConnAck(connack) if connack.code == ReasonCode::SUCCESS));
+        assert!(
+            matches!(app.expect().await, Packet::ConnAck(connack) if connack.code == ReasonCode::SUCCESS)
+        );
         (app, broker, session)
     }
 
     async fn until(&self, wanted: impl Fn(&[View]) -> bool) {
         let reached = async {
             loop {
-                let views: Vec<View> =
-                    self.harness.proxy.registry.statuses().iter().map(|status| status.view()).collect();
+                let views: Vec<View> = self
+                    .harness
+                    .proxy
+                    .registry
+                    .statuses()
+                    .iter()
+                    .map(|status| status.view())
+                    .collect();
                 if wanted(&views) {
                     return;
                 }
                 sleep(Duration::from_millis(1)).await;
             }
         };
-        timeout(PATIENCE, reached).await.expect("the state must come");
+        timeout(PATIENCE, reached)
+            .await
+            .expect("the state must come");
     }
 }
 
@@ -86,7 +101,11 @@ fn connect(client_id: &str) -> Packet {
 fn publish(packet_id: u16, payload: impl Into<Bytes>) -> Packet {
     Packet::Publish(Publish {
         dup: false,
-        qos: if packet_id == 0 { Qos::AtMostOnce } else { Qos::AtLeastOnce },
+        qos: if packet_id == 0 {
+            Qos::AtMostOnce
+        } else {
+            Qos::AtLeastOnce
+        },
         retain: false,
         topic: "t".into(),
         packet_id,
@@ -112,7 +131,8 @@ async fn publish_is_acknowledged_only_after_the_broker_did() {
     assert_eq!(app.expect().await, publish(9, "answer"));
     app.send(puback(9)).await;
     assert_eq!(broker.expect().await, puback(9));
-    app.send(Packet::Disconnect(Disconnect::new(ReasonCode::SUCCESS))).await;
+    app.send(Packet::Disconnect(Disconnect::new(ReasonCode::SUCCESS)))
+        .await;
     assert!(matches!(broker.expect().await, Packet::Disconnect(_)));
     assert_eq!(app.next().await, None);
     drop(broker);
@@ -139,7 +159,9 @@ async fn client_is_held_and_its_publish_sent_again_when_the_broker_returns() {
     app.send(Packet::PingReq).await;
     assert_eq!(app.expect().await, Packet::PingResp);
     let mut broker = site.broker.connected(true).await;
-    assert!(matches!(broker.expect().await, Packet::Publish(publish) if publish.dup && publish.packet_id == 1));
+    assert!(
+        matches!(broker.expect().await, Packet::Publish(publish) if publish.dup && publish.packet_id == 1)
+    );
     broker.send(puback(1)).await;
     assert_eq!(app.expect().await, puback(1));
 }
@@ -153,7 +175,9 @@ async fn large_messages_pass_both_ways_at_the_pace_of_the_slower_side() {
     let count = 60;
     // Nothing of it is read until everything that fits is written: neither side may be given up.
     let mut packet = bytes::BytesMut::new();
-    publish(0, payload.clone()).encode(ProtocolVersion::V5, &mut packet).unwrap();
+    publish(0, payload.clone())
+        .encode(ProtocolVersion::V5, &mut packet)
+        .unwrap();
     (0..count).for_each(|_| sent.extend_from_slice(&packet));
     let (from_app, from_broker) = (sent.clone(), sent);
     let (app_stream, broker_stream) = (app.stream(), broker.stream());
@@ -161,12 +185,24 @@ async fn large_messages_pass_both_ways_at_the_pace_of_the_slower_side() {
     let (mut broker_read, mut broker_write) = broker_stream.split();
     let (mut at_app, mut at_broker) = (vec![0; from_broker.len()], vec![0; from_app.len()]);
     let all = async {
-        let writes = async { tokio::try_join!(app_write.write_all(&from_app), broker_write.write_all(&from_broker)) };
-        let reads = async { tokio::try_join!(app_read.read_exact(&mut at_app), broker_read.read_exact(&mut at_broker)) };
+        let writes = async {
+            tokio::try_join!(
+                app_write.write_all(&from_app),
+                broker_write.write_all(&from_broker)
+            )
+        };
+        let reads = async {
+            tokio::try_join!(
+                app_read.read_exact(&mut at_app),
+                broker_read.read_exact(&mut at_broker)
+            )
+        };
         let (writes, reads) = tokio::join!(writes, reads);
         writes.and(reads.map(|_| ((), ()))).unwrap();
     };
-    timeout(PATIENCE, all).await.expect("everything must arrive");
+    timeout(PATIENCE, all)
+        .await
+        .expect("everything must arrive");
     assert!(at_app == from_broker && at_broker == from_app);
 }
 
@@ -177,7 +213,9 @@ async fn client_is_not_read_while_the_broker_is_away_and_4_mib_are_kept() {
     drop(broker);
     site.until(|views| views[0].phase == Phase::Held).await;
     let mut packet = bytes::BytesMut::new();
-    publish(0, vec![7; 60_000]).encode(ProtocolVersion::V5, &mut packet).unwrap();
+    publish(0, vec![7; 60_000])
+        .encode(ProtocolVersion::V5, &mut packet)
+        .unwrap();
     let stream = app.stream();
     let mut written = 0;
     // 64 MiB cannot be accepted by any buffer on the way.
@@ -192,7 +230,8 @@ async fn client_is_not_read_while_the_broker_is_away_and_4_mib_are_kept() {
         () = flood => panic!("reading must stop"),
         () = blocked => {}
     }
-    site.until(|views| views[0].held_bytes < (4 << 20) + 65_536 * 2).await;
+    site.until(|views| views[0].held_bytes < (4 << 20) + 65_536 * 2)
+        .await;
     let mut broker = site.broker.connected(true).await;
     assert!(matches!(broker.expect().await, Packet::Publish(_)));
 }
@@ -214,7 +253,10 @@ async fn second_connect_with_the_id_replaces_the_first_after_it_left() {
 #[tokio::test]
 async fn token_that_is_renewed_goes_to_the_broker_by_auth() {
     let with_token = |broker, token: &'static str| Snapshot {
-        credential: Ok(Credential::Enhanced { method: "K8S-SAT", data: token.into() }),
+        credential: Ok(Credential::Enhanced {
+            method: "K8S-SAT",
+            data: token.into(),
+        }),
         ..snapshot(settings_with(
             broker,
             json!({"authentication": {
@@ -226,22 +268,39 @@ async fn token_that_is_renewed_goes_to_the_broker_by_auth() {
     let site = Site::with(|broker| with_token(broker, "a.b.one")).await;
     let (mut app, _session) = site.app("a").await;
     let mut broker = site.broker.accept().await;
-    let Packet::Connect(connect) = broker.expect().await else { panic!("CONNECT must come first") };
+    let Packet::Connect(connect) = broker.expect().await else {
+        panic!("CONNECT must come first")
+    };
     let data = |properties: &Properties| properties.binary(PropertyId::AuthenticationData).unwrap();
     assert_eq!(data(&connect.properties), "a.b.one");
     let method = [Property::AuthenticationMethod("K8S-SAT".into())];
-    let Packet::ConnAck(mut accepted) = connack(false, ReasonCode::SUCCESS) else { unreachable!() };
+    let Packet::ConnAck(mut accepted) = connack(false, ReasonCode::SUCCESS) else {
+        unreachable!()
+    };
     accepted.properties = method.clone().into_iter().collect();
     broker.send(Packet::ConnAck(accepted)).await;
     app.expect().await;
 
     let settings = site.harness.files.borrow().settings.clone();
-    let renewed = Snapshot { settings, ..with_token(site.broker.address(), "a.b.two") };
+    let renewed = Snapshot {
+        settings,
+        ..with_token(site.broker.address(), "a.b.two")
+    };
     site.harness.files.send_replace(Arc::new(renewed));
-    let Packet::Auth(auth) = broker.expect().await else { panic!("AUTH must come") };
-    assert_eq!((auth.code, data(&auth.properties)), (ReasonCode::REAUTHENTICATE, "a.b.two".into()));
+    let Packet::Auth(auth) = broker.expect().await else {
+        panic!("AUTH must come")
+    };
+    assert_eq!(
+        (auth.code, data(&auth.properties)),
+        (ReasonCode::REAUTHENTICATE, "a.b.two".into())
+    );
     let properties = method.into_iter().collect();
-    broker.send(Packet::Auth(Auth { code: ReasonCode::SUCCESS, properties })).await;
+    broker
+        .send(Packet::Auth(Auth {
+            code: ReasonCode::SUCCESS,
+            properties,
+        }))
+        .await;
     app.send(publish(1, "on")).await;
     assert_eq!(broker.expect().await, publish(1, "on"));
 }
@@ -251,7 +310,9 @@ async fn changed_host_moves_the_session_by_a_planned_reconnect() {
     let site = Site::new().await;
     let (mut app, mut old, _session) = site.open("a").await;
     let other = Broker::new().await;
-    site.harness.files.send_replace(Arc::new(snapshot(settings(other.address()))));
+    site.harness
+        .files
+        .send_replace(Arc::new(snapshot(settings(other.address()))));
     assert!(matches!(old.expect().await, Packet::Disconnect(_)));
     drop(old);
     let mut new = other.connected(true).await;
@@ -268,7 +329,10 @@ async fn dial_waits_for_files_that_have_not_come() {
     .await;
     let (mut app, _session) = site.app("a").await;
     site.until(|views| views.len() == 1).await;
-    let come = Snapshot { credential: Ok(Credential::None), ..(**site.harness.files.borrow()).clone() };
+    let come = Snapshot {
+        credential: Ok(Credential::None),
+        ..(**site.harness.files.borrow()).clone()
+    };
     site.harness.files.send_replace(Arc::new(come));
     let _broker = site.broker.connected(false).await;
     assert!(matches!(app.expect().await, Packet::ConnAck(_)));
@@ -298,7 +362,11 @@ async fn failed_dial_is_told_to_status_and_metrics_and_tried_again() {
     };
     timeout(PATIENCE, failed).await.expect("the dial must fail");
     let status = site.harness.proxy.registry.statuses().remove(0);
-    assert!(status.last_error().unwrap().contains(&closed.to_string()), "{:?}", status.last_error());
+    assert!(
+        status.last_error().unwrap().contains(&closed.to_string()),
+        "{:?}",
+        status.last_error()
+    );
     assert!(site.harness.proxy.broker_obstacle().is_some());
     let page = String::from_utf8(site.harness.metrics.page().unwrap()).unwrap();
     assert!(page.contains(r#"broker_connects_total{endpoint="default",result="failed"}"#));

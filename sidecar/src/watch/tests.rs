@@ -24,7 +24,13 @@ fn watched() -> Watched {
     let files = Files::new(mounts.path(), "default");
     let (watch, snapshot) = Watch::new(files, metrics.endpoint("default"));
     tokio::spawn(watch.run());
-    Watched { _mounts: mounts, config, token, snapshot, metrics }
+    Watched {
+        _mounts: mounts,
+        config,
+        token,
+        snapshot,
+        metrics,
+    }
 }
 
 fn settings(audience: &str, max_inflight: u16) -> serde_json::Value {
@@ -74,8 +80,12 @@ async fn half_written_token_is_skipped_and_the_whole_one_taken() {
     watched.token.write(&[("token", "a.b.one")]);
     watched.until_token("a.b.one").await;
     watched.token.write(&[("token", "a.b")]);
-    let snapshot = watched.until(|snapshot| snapshot.faults.contains_key(&Kind::Token)).await;
-    assert!(matches!(&snapshot.credential, Ok(Credential::Enhanced { data, .. }) if data == "a.b.one"));
+    let snapshot = watched
+        .until(|snapshot| snapshot.faults.contains_key(&Kind::Token))
+        .await;
+    assert!(
+        matches!(&snapshot.credential, Ok(Credential::Enhanced { data, .. }) if data == "a.b.one")
+    );
     watched.token.write(&[("token", "a.b.two")]);
     watched.until_token("a.b.two").await;
 }
@@ -85,14 +95,23 @@ async fn settings_swap_reloads_the_settings() {
     let mut watched = watched();
     watched.token.write(&[("token", "a.b.c")]);
     watched.until(|snapshot| snapshot.settings.is_some()).await;
-    watched.config.write(&[("endpoint.json", &settings("aud", 7).to_string())]);
+    watched
+        .config
+        .write(&[("endpoint.json", &settings("aud", 7).to_string())]);
     let seven = |settings: &Arc<endpoint::Settings>| settings.max_inflight_messages == 7;
-    watched.until(|snapshot| snapshot.settings.as_ref().is_some_and(seven)).await;
-    watched.config.write(&[("endpoint.json", &settings("other", 8).to_string())]);
+    watched
+        .until(|snapshot| snapshot.settings.as_ref().is_some_and(seven))
+        .await;
+    watched
+        .config
+        .write(&[("endpoint.json", &settings("other", 8).to_string())]);
     let snapshot = watched.until(|snapshot| snapshot.stale.is_some()).await;
     assert!(snapshot.settings.as_ref().is_some_and(seven));
     let page = String::from_utf8(watched.metrics.page().unwrap()).unwrap();
-    assert!(page.contains(r#"settings_stale{endpoint="default"} 1"#), "{page}");
+    assert!(
+        page.contains(r#"settings_stale{endpoint="default"} 1"#),
+        "{page}"
+    );
 }
 
 #[tokio::test]

@@ -17,12 +17,18 @@ impl Served {
     async fn new(bytes: &[u8]) -> Self {
         let harness = Harness::new(Snapshot::empty());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         let permit = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
         let serving = tokio::spawn(serve(harness.proxy.clone(), stream, permit));
         client.write_all(bytes).await.unwrap();
-        Self { harness, client, serving }
+        Self {
+            harness,
+            client,
+            serving,
+        }
     }
 
     /// What the client gets until its connection ends.
@@ -44,7 +50,12 @@ async fn answer_to(bytes: &[u8]) -> Vec<u8> {
 #[tokio::test]
 async fn levels_other_than_4_and_5_get_return_code_1() {
     for level in [3, 6, 0, 0x84] {
-        let connect = [b"\x10\x0c\x00\x04MQTT", &[level][..], b"\x02\x00\x3c\x00\x00"].concat();
+        let connect = [
+            b"\x10\x0c\x00\x04MQTT",
+            &[level][..],
+            b"\x02\x00\x3c\x00\x00",
+        ]
+        .concat();
         assert_eq!(answer_to(&connect).await, BAD_LEVEL, "level {level}");
     }
     let mqisdp = b"\x10\x0e\x00\x06MQIsdp\x03\x02\x00\x3c\x00\x00";
@@ -59,13 +70,21 @@ async fn malformed_v5_connect_gets_the_reason_and_v311_a_close() {
         [&[0x10, body.len() as u8][..], &body].concat()
     };
     let answer = answer_to(&connect(5, b"\x00\x00\x00")).await;
-    assert_eq!((answer[0], answer[2], answer[3] & 0x80), (0x20, 0x00, 0x80), "{answer:?}");
+    assert_eq!(
+        (answer[0], answer[2], answer[3] & 0x80),
+        (0x20, 0x00, 0x80),
+        "{answer:?}"
+    );
     assert!(answer_to(&connect(4, b"\x00\x00")).await.is_empty());
 }
 
 #[tokio::test]
 async fn first_packet_that_is_no_connect_gets_a_close() {
-    for bytes in [&b"\xc0\x00"[..], b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00\x01"] {
+    for bytes in [
+        &b"\xc0\x00"[..],
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01",
+    ] {
         assert!(answer_to(bytes).await.is_empty(), "{bytes:?}");
     }
 }
@@ -80,7 +99,10 @@ async fn v311_without_id_and_without_clean_session_gets_return_code_2() {
 async fn client_waits_25_s_for_settings_then_gets_server_unavailable() {
     let v311 = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a";
     let v5 = b"\x10\x0e\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x01a";
-    let cases = [(&v311[..], &b"\x20\x02\x00\x03"[..]), (v5, b"\x20\x03\x00\x88\x00")];
+    let cases = [
+        (&v311[..], &b"\x20\x02\x00\x03"[..]),
+        (v5, b"\x20\x03\x00\x88\x00"),
+    ];
     for (connect, expected) in cases {
         let served = Served::new(connect).await;
         while served.harness.proxy.registry.statuses().is_empty() {

@@ -28,7 +28,10 @@ async fn packets_come_before_the_end() {
         let _ = poll_once(&mut peer, &mut BytesMut::new(), &buffers).await;
     }
     for _ in 0..2 {
-        assert!(matches!(peer.next(), Next::Frame(Frame::Packet(Packet::PingReq))));
+        assert!(matches!(
+            peer.next(),
+            Next::Frame(Frame::Packet(Packet::PingReq))
+        ));
     }
     assert!(matches!(peer.next(), Next::End(_)));
 }
@@ -46,10 +49,18 @@ async fn nothing_is_decoded_after_an_illegal_packet() {
 async fn idle_peer_holds_no_buffer() {
     let (mut peer, mut other) = peer(64);
     let buffers = Buffers::default();
-    assert!(poll_once(&mut peer, &mut BytesMut::new(), &buffers).await.is_pending());
+    assert!(
+        poll_once(&mut peer, &mut BytesMut::new(), &buffers)
+            .await
+            .is_pending()
+    );
     assert_eq!(peer.incoming.capacity(), 0);
     other.write_all(b"\xc0\x00").await.unwrap();
-    assert!(poll_once(&mut peer, &mut BytesMut::new(), &buffers).await.is_ready());
+    assert!(
+        poll_once(&mut peer, &mut BytesMut::new(), &buffers)
+            .await
+            .is_ready()
+    );
     assert!(matches!(peer.next(), Next::Frame(_)));
     peer.rest(&buffers);
     assert_eq!(peer.incoming.capacity(), 0);
@@ -62,7 +73,11 @@ async fn bytes_count_as_written_once_the_stream_took_them() {
     let mut output = BytesMut::from(&b"123456"[..]);
     assert!(poll_once(&mut peer, &mut output, &buffers).await.is_ready());
     assert_eq!((peer.written_bytes(), &output[..]), (4, &b"56"[..]));
-    assert!(poll_once(&mut peer, &mut output, &buffers).await.is_pending());
+    assert!(
+        poll_once(&mut peer, &mut output, &buffers)
+            .await
+            .is_pending()
+    );
     let mut read = [0; 4];
     other.read_exact(&mut read).await.unwrap();
     assert!(poll_once(&mut peer, &mut output, &buffers).await.is_ready());

@@ -5,7 +5,12 @@ use crate::watch::testing::{certificate, jwt, resource};
 
 fn folder(files: &[(&str, &str)]) -> Folder {
     let content = |text: &str| Bytes::copy_from_slice(text.as_bytes());
-    Folder::Files(files.iter().map(|(name, text)| ((*name).to_owned(), content(text))).collect())
+    Folder::Files(
+        files
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), content(text)))
+            .collect(),
+    )
 }
 
 fn config(spec: Value) -> Folder {
@@ -52,7 +57,10 @@ fn token_reading(token: &str) -> Reading {
 
 fn sent_token(snapshot: &Snapshot) -> Option<&[u8]> {
     match &snapshot.credential {
-        Ok(Credential::Enhanced { method: "K8S-SAT", data }) => Some(data),
+        Ok(Credential::Enhanced {
+            method: "K8S-SAT",
+            data,
+        }) => Some(data),
         _ => None,
     }
 }
@@ -89,9 +97,17 @@ fn bad_token_never_replaces_a_good_one() {
 #[test]
 fn token_that_has_not_come_is_an_obstacle_and_no_fault() {
     let mut keeper = Keeper::new("default");
-    let reading = Reading { token: folder(&[]), ..token_reading("a.b.c") };
+    let reading = Reading {
+        token: folder(&[]),
+        ..token_reading("a.b.c")
+    };
     let (snapshot, loads) = keeper.take(reading);
-    assert!(snapshot.obstacle().unwrap().contains("token/token has not come yet"));
+    assert!(
+        snapshot
+            .obstacle()
+            .unwrap()
+            .contains("token/token has not come yet")
+    );
     assert!(snapshot.faults.is_empty());
     assert!(loads.iter().all(|load| load.kind != Kind::Token));
     let (snapshot, _) = keeper.take(token_reading("a.b.c"));
@@ -101,7 +117,10 @@ fn token_that_has_not_come_is_an_obstacle_and_no_fault() {
 #[test]
 fn bad_settings_keep_the_last_good_ones() {
     let mut keeper = Keeper::new("default");
-    let with = |config: Folder| Reading { config, ..Reading::default() };
+    let with = |config: Folder| Reading {
+        config,
+        ..Reading::default()
+    };
     keeper.take(with(config(anonymous(1883))));
     for bad in ["{", "{}", "[]"] {
         let (snapshot, loads) = keeper.take(with(folder(&[("endpoint.json", bad)])));
@@ -116,26 +135,44 @@ fn bad_settings_keep_the_last_good_ones() {
 
 #[test]
 fn settings_that_never_were_good_are_an_obstacle_in_words() {
-    let reading = Reading { config: folder(&[("endpoint.json", "{}")]), ..Reading::default() };
+    let reading = Reading {
+        config: folder(&[("endpoint.json", "{}")]),
+        ..Reading::default()
+    };
     let (snapshot, _) = Keeper::new("default").take(reading);
     let obstacle = snapshot.obstacle().unwrap();
-    assert!(obstacle.contains("config/endpoint.json breaks the rules"), "{obstacle}");
+    assert!(
+        obstacle.contains("config/endpoint.json breaks the rules"),
+        "{obstacle}"
+    );
 }
 
 #[test]
 fn unchanged_files_are_not_counted_again() {
     let mut keeper = Keeper::new("default");
     keeper.take(token_reading("a.b.c"));
-    let reading = Reading { token: folder(&[("token", "d.e.f")]), ..keeper.last.clone() };
+    let reading = Reading {
+        token: folder(&[("token", "d.e.f")]),
+        ..keeper.last.clone()
+    };
     let (_, loads) = keeper.take(reading);
-    assert_eq!(loads, [Load { kind: Kind::Token, result: Ok(Vec::new()) }]);
+    assert_eq!(
+        loads,
+        [Load {
+            kind: Kind::Token,
+            result: Ok(Vec::new())
+        }]
+    );
 }
 
 #[test]
 fn token_change_keeps_the_tls_configuration() {
     let mut keeper = Keeper::new("default");
     let (before, _) = keeper.take(token_reading("a.b.c"));
-    let reading = Reading { token: folder(&[("token", "d.e.f")]), ..keeper.last.clone() };
+    let reading = Reading {
+        token: folder(&[("token", "d.e.f")]),
+        ..keeper.last.clone()
+    };
     let (after, _) = keeper.take(reading);
     assert!(before.security.is_same(&after.security));
     let (other_ca, _) = keeper.take(token_reading("d.e.f"));
@@ -179,14 +216,23 @@ fn settings_whose_files_are_not_mounted_are_stale() {
         ),
     ];
     for (spec, expected) in cases {
-        let reading = Reading { config: config(spec), ..keeper.last.clone() };
+        let reading = Reading {
+            config: config(spec),
+            ..keeper.last.clone()
+        };
         let (snapshot, _) = keeper.take(reading);
         let stale = snapshot.stale.as_deref().unwrap();
         assert!(stale.contains(expected), "{stale}");
-        assert!(Arc::ptr_eq(snapshot.settings.as_ref().unwrap(), first.settings.as_ref().unwrap()));
+        assert!(Arc::ptr_eq(
+            snapshot.settings.as_ref().unwrap(),
+            first.settings.as_ref().unwrap()
+        ));
         assert_eq!(snapshot.obstacle(), None);
     }
-    let reading = Reading { config: config(anonymous(1883)), ..keeper.last.clone() };
+    let reading = Reading {
+        config: config(anonymous(1883)),
+        ..keeper.last.clone()
+    };
     let (snapshot, _) = keeper.take(reading);
     assert_eq!(snapshot.stale, None);
     assert!(matches!(snapshot.security, Security::Plain));
@@ -194,7 +240,10 @@ fn settings_whose_files_are_not_mounted_are_stale() {
 
 #[test]
 fn first_settings_without_their_folder_are_stale_and_an_obstacle() {
-    let reading = Reading { config: config(by_certificate("secret")), ..Reading::default() };
+    let reading = Reading {
+        config: config(by_certificate("secret")),
+        ..Reading::default()
+    };
     let (snapshot, _) = Keeper::new("default").take(reading);
     assert!(snapshot.stale.is_some());
     assert!(snapshot.obstacle().unwrap().contains("Secret secret"));
@@ -204,10 +253,16 @@ fn first_settings_without_their_folder_are_stale_and_an_obstacle() {
 fn same_settings_written_anew_are_the_same() {
     let mut keeper = Keeper::new("default");
     let text = resource(anonymous(1883));
-    let with = |text: String| Reading { config: folder(&[("endpoint.json", &text)]), ..Reading::default() };
+    let with = |text: String| Reading {
+        config: folder(&[("endpoint.json", &text)]),
+        ..Reading::default()
+    };
     let (before, _) = keeper.take(with(text.to_string()));
     let (after, _) = keeper.take(with(serde_json::to_string_pretty(&text).unwrap()));
-    assert!(Arc::ptr_eq(&before.settings.unwrap(), &after.settings.unwrap()));
+    assert!(Arc::ptr_eq(
+        &before.settings.unwrap(),
+        &after.settings.unwrap()
+    ));
 }
 
 #[test]
@@ -219,7 +274,15 @@ fn managed_identity_is_told_to_be_unsupported() {
             "systemAssignedManagedIdentitySettings": {},
         },
     });
-    let reading = Reading { config: config(spec), ..Reading::default() };
+    let reading = Reading {
+        config: config(spec),
+        ..Reading::default()
+    };
     let (snapshot, _) = Keeper::new("default").take(reading);
-    assert!(snapshot.obstacle().unwrap().contains("does not support managed identities"));
+    assert!(
+        snapshot
+            .obstacle()
+            .unwrap()
+            .contains("does not support managed identities")
+    );
 }
