@@ -5,6 +5,7 @@ pub mod certificates;
 pub mod eventually;
 pub mod mosquitto;
 pub mod mounts;
+pub mod setup;
 pub mod sidecar;
 
 use std::net::TcpListener;
