@@ -14,7 +14,7 @@ mod process;
 mod proxy;
 mod report;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -67,13 +67,12 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<()> {
     let folder = tempfile::tempdir().context("cannot make a folder for the benchmark's files")?;
-    let binaries = binaries()?;
     let broker = Broker::start(folder.path())?;
     let mut report = Report::new(args.rounds, args.messages);
 
     for program in Program::ALL {
         let times = (0..args.starts)
-            .map(|_| Proxy::start(program, folder.path(), &binaries, &broker))
+            .map(|_| Proxy::start(program, folder.path(), &broker))
             .map(|proxy| proxy.map(|proxy| proxy.start_time.as_secs_f64() * 1e3))
             .collect::<Result<Vec<f64>>>()?;
         report.start_ms.push((program, Spread::of(times)));
@@ -81,7 +80,7 @@ fn run(args: &Args) -> Result<()> {
 
     let mut lanes = Vec::new();
     for program in Program::ALL {
-        let proxy = Proxy::start(program, folder.path(), &binaries, &broker)?;
+        let proxy = Proxy::start(program, folder.path(), &broker)?;
         sleep(SETTLE);
         let resident = proxy.process.resident_bytes()?;
         report.idle_bytes.push((program, resident));
@@ -114,10 +113,7 @@ fn run(args: &Args) -> Result<()> {
         report.rate.push((proxy.program, Spread::of(rate)));
     }
     for name in ["dataflow-sidecar", "dataflow-webhook"] {
-        let path = binaries.join(name);
-        let size = std::fs::metadata(&path)
-            .with_context(|| format!("{name} is not built: run make build"))?
-            .len();
+        let size = std::fs::metadata(tests::built_program(name))?.len();
         report.binary_bytes.push((name, size));
     }
 
@@ -141,11 +137,4 @@ fn measure(proxy: &Proxy, load: &mut Load, messages: u32) -> Result<Turn> {
         cpu_us_per_message: cpu.as_secs_f64() * 1e6 / f64::from(messages),
         messages_per_second: f64::from(messages) / took.as_secs_f64(),
     })
-}
-
-/// The folder of this program, where cargo puts the others too.
-fn binaries() -> Result<PathBuf> {
-    let this = std::env::current_exe().context("cannot tell where this program is")?;
-    let folder = this.parent().context("this program has no folder")?;
-    Ok(folder.to_path_buf())
 }

@@ -1,7 +1,7 @@
 //! A process that is measured, and ends with the benchmark.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -115,8 +115,10 @@ impl Drop for Process {
     }
 }
 
-/// A TCP port on loopback that nobody listens on.
-pub(crate) fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
-    Ok(listener.local_addr()?.port())
+/// A program of this machine. Debian puts servers where an ordinary PATH does not look.
+pub(crate) fn command(program: &str) -> Command {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut command = Command::new(program);
+    command.env("PATH", format!("{path}:/usr/sbin:/usr/local/sbin"));
+    command
 }

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use endpoint::contract::{self, Listen, mounts};
 use serde_json::json;
+use tests::{built_program, free_port};
 
 use super::broker::Broker;
-use super::process::{Process, free_port};
+use super::process::{Process, command};
 
 /// Name of the endpoint.
 const ENDPOINT: &str = "default";
@@ -43,15 +44,10 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    pub(crate) fn start(
-        program: Program,
-        folder: &Path,
-        binaries: &Path,
-        broker: &Broker,
-    ) -> Result<Proxy> {
-        let port = free_port()?;
+    pub(crate) fn start(program: Program, folder: &Path, broker: &Broker) -> Result<Proxy> {
+        let port = free_port();
         let mut command = match program {
-            Program::Sidecar => sidecar(folder, binaries, broker, port)?,
+            Program::Sidecar => sidecar(folder, broker, port)?,
             Program::Nginx => nginx(folder, broker, port)?,
         };
         let started = Instant::now();
@@ -76,7 +72,7 @@ impl Proxy {
 }
 
 /// The sidecar on a folder as the webhook mounts it.
-fn sidecar(folder: &Path, binaries: &Path, broker: &Broker, port: u16) -> Result<Command> {
+fn sidecar(folder: &Path, broker: &Broker, port: u16) -> Result<Command> {
     let mounts = folder.join("mounts");
     let endpoint = mounts.join(ENDPOINT);
     let resource = json!({
@@ -100,12 +96,12 @@ fn sidecar(folder: &Path, binaries: &Path, broker: &Broker, port: u16) -> Result
     fs::copy(&broker.ca, ca.join("ca.crt")).context("cannot copy the authority's certificate")?;
 
     let listen: Listen = format!("{ENDPOINT}=127.0.0.1:{port}").parse()?;
-    let mut command = Command::new(binaries.join("dataflow-sidecar"));
+    let mut command = Command::new(built_program("dataflow-sidecar"));
     command
         .arg(contract::command::RUN)
         .env(contract::env::LISTEN, listen.to_string())
         .env(contract::env::MOUNTS, &mounts)
-        .env(contract::env::ADMIN, format!("127.0.0.1:{}", free_port()?))
+        .env(contract::env::ADMIN, format!("127.0.0.1:{}", free_port()))
         .env(contract::env::LOG, "warn");
     Ok(command)
 }
@@ -131,13 +127,13 @@ fn nginx(folder: &Path, broker: &Broker, port: u16) -> Result<Command> {
     );
     let settings = folder.join("nginx.conf");
     fs::write(&settings, text).context("cannot write nginx's configuration")?;
-    let mut command = Command::new("nginx");
-    command
+    let mut nginx = command("nginx");
+    nginx
         .arg("-p")
         .arg(folder)
         .arg("-e")
         .arg("stderr")
         .arg("-c")
         .arg(&settings);
-    Ok(command)
+    Ok(nginx)
 }

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
+use super::process::command;
 use super::proxy::Program;
 
 const MIB: f64 = 1024.0 * 1024.0;
@@ -189,7 +189,7 @@ fn processor() -> Result<String> {
 
 /// The line in which a program says its version.
 fn version_of(program: &str, flag: &str) -> Result<String> {
-    let output = Command::new(program)
+    let output = command(program)
         .arg(flag)
         .output()
         .with_context(|| format!("cannot ask {program} for its version"))?;
