@@ -2,8 +2,10 @@
 
 CARGO ?= cargo
 RELEASE = $(CARGO) build --release --locked
+# Where tests/setup.sh puts cargo-deny if there is none.
+export PATH := $(PATH):$(CURDIR)/target/tools/bin
 
-.PHONY: help build demo test bench fmt lint audit crd setup deny
+.PHONY: help build demo test bench fmt lint audit crd setup crd-check deny
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -16,6 +18,7 @@ build: ## both programs, optimised, in target/release
 demo: build ## an app, the sidecar and a TLS broker that demands tokens, here and within a minute
 	$(CARGO) run --release --locked -p tests --bin demo
 
+# The integration tests run the built programs, so these are built first.
 test: setup lint ## everything that must hold: format, lints, documentation, tests, generated files, licences
 	$(CARGO) build --workspace --locked
 	$(CARGO) test --workspace --locked
@@ -37,17 +40,19 @@ audit: ## known vulnerabilities in the dependencies; needs the network
 	tests/audit.sh
 
 CRD = deploy/crd/dataflowendpoints.yaml
+# Without -p: the program as `make test` has built it.
+PRINT_CRD = $(CARGO) run --quiet --locked --bin dataflow-webhook -- crd
 
 crd: ## writes the CRD from the types
-	$(CARGO) run --locked -p webhook -- crd > $(CRD).new
+	$(PRINT_CRD) > $(CRD).new
 	mv $(CRD).new $(CRD)
 
-.PHONY: crd-check
 crd-check:
-	$(CARGO) run --quiet --locked -p webhook -- crd | diff -u $(CRD) - || { echo "$(CRD) is not what the types generate: run make crd" >&2; exit 1; }
+	$(PRINT_CRD) | diff -u $(CRD) - || { echo "$(CRD) is not what the types generate: run make crd" >&2; exit 1; }
 
 setup:
 	tests/setup.sh test
 
 deny:
-	$(CARGO) deny --locked check licenses bans sources
+	tests/setup.sh deny
+	$(CARGO) deny --locked check --hide-inclusion-graph licenses bans sources

@@ -6,6 +6,8 @@
 # the configuration first, then the download, then the check of what was downloaded.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+tests/setup.sh deny
+PATH="$PATH:$PWD/target/tools/bin"
 
 readonly NOT_CHECKED=75
 # A network that swallows packets must not hold CI.
@@ -13,6 +15,10 @@ readonly FETCH_SECONDS_MAX=120
 
 cargo deny --locked check sources
 
+if ! command -v git >/dev/null; then
+  echo "audit: git is missing, with which the advisory database is fetched: install it" >&2
+  exit 1
+fi
 # The database is a git repository: git must not wait for somebody to type a password.
 if ! GIT_TERMINAL_PROMPT=0 timeout "$FETCH_SECONDS_MAX" cargo deny --locked fetch db; then
   echo "audit: NOT CHECKED: the advisory database could not be reached. This is no pass: run 'make audit' where the network is." >&2

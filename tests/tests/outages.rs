@@ -172,5 +172,5 @@ async fn a_damaged_bundle_leaves_the_good_one_in_use() {
         }
     })
     .await;
-    let _app = App::connect(Version::V5, setup.sidecar.port, "app").await;
+    let _second = App::connect(Version::V5, setup.sidecar.port, "second").await;
 }
