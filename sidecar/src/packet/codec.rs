@@ -9,6 +9,7 @@ use bytes::{Buf, BytesMut};
 
 use self::header::{FixedHeader, PacketType};
 use self::read::Reader;
+use super::publish::{RECEIVED_CODES, RELEASE_CODES};
 use super::{Ack, Auth, ConnAck, Connect, Disconnect, Packet, PacketId, ProtocolVersion, Publish};
 use super::{Qos, ReasonCode, SubAck, Subscribe, UnsubAck, Unsubscribe};
 
@@ -76,7 +77,7 @@ impl EncodeError {
     }
 }
 
-/// Least that a read should have room for: two TLS records' worth of small packets, or the start of a large one.
+/// Least that a read should have room for: some dozens of small packets, or the start of a large one.
 const READ_BYTES_MIN: usize = 8 * 1024;
 
 /// Reads packets of one peer. Between calls it holds no bytes, only how many are still to be skipped.
@@ -143,51 +144,61 @@ impl Decoder {
             return Ok(None);
         }
         buffer.advance(header.len);
-        let packet = match decode_short(&header, buffer)? {
-            Some(packet) => packet,
-            None => self.decode_body(
-                &header,
-                Reader::new(buffer.split_to(header.body_len).freeze()),
-            )?,
-        };
-        Ok(Some(Frame::Packet(packet)))
+        if header.body_len == 2 && header.packet_type.is_ack() {
+            // Half of all packets: not worth a share in the buffer.
+            let packet_id = read::packet_id(buffer[0], buffer[1])?;
+            buffer.advance(2);
+            let ack = Ack::new(packet_id, ReasonCode::SUCCESS);
+            return Ok(Some(Frame::Packet(header.packet_type.with_ack(ack))));
+        }
+        let body = Reader::new(buffer.split_to(header.body_len).freeze());
+        self.decode_body(&header, body)
     }
 
-    fn decode_body(&mut self, header: &FixedHeader, body: Reader) -> Result<Packet, DecodeError> {
-        let version = self.version;
-        Ok(match header.packet_type {
+    /// Each packet is made where it is returned: to move one again costs as much as to read it.
+    fn decode_body(
+        &mut self,
+        header: &FixedHeader,
+        body: Reader,
+    ) -> Result<Option<Frame>, DecodeError> {
+        let (role, version) = (self.role, self.version);
+        let packet = |packet| Ok(Some(Frame::Packet(packet)));
+        match header.packet_type {
+            PacketType::Publish => packet(Packet::Publish(Publish::decode(
+                header.flags,
+                body,
+                role,
+                version,
+            )?)),
+            PacketType::PubAck | PacketType::PubRec => packet(
+                header
+                    .packet_type
+                    .with_ack(Ack::decode(body, version, RECEIVED_CODES)?),
+            ),
+            PacketType::PubRel | PacketType::PubComp => packet(
+                header
+                    .packet_type
+                    .with_ack(Ack::decode(body, version, RELEASE_CODES)?),
+            ),
             PacketType::Connect => {
                 let connect = Connect::decode(body, &mut self.version)?;
                 header.check_minimal(self.version)?;
-                Packet::Connect(Box::new(connect))
+                packet(Packet::Connect(Box::new(connect)))
             }
-            PacketType::ConnAck => Packet::ConnAck(ConnAck::decode(body, version)?),
-            PacketType::Publish => {
-                Packet::Publish(Publish::decode(header.flags, body, self.role, version)?)
+            PacketType::ConnAck => packet(Packet::ConnAck(ConnAck::decode(body, version)?)),
+            PacketType::Subscribe => packet(Packet::Subscribe(Subscribe::decode(body, version)?)),
+            PacketType::SubAck => packet(Packet::SubAck(SubAck::decode(body, version)?)),
+            PacketType::Unsubscribe => {
+                packet(Packet::Unsubscribe(Unsubscribe::decode(body, version)?))
             }
-            PacketType::PubAck => {
-                Packet::PubAck(Ack::decode(body, version, super::publish::RECEIVED_CODES)?)
-            }
-            PacketType::PubRec => {
-                Packet::PubRec(Ack::decode(body, version, super::publish::RECEIVED_CODES)?)
-            }
-            PacketType::PubRel => {
-                Packet::PubRel(Ack::decode(body, version, super::publish::RELEASE_CODES)?)
-            }
-            PacketType::PubComp => {
-                Packet::PubComp(Ack::decode(body, version, super::publish::RELEASE_CODES)?)
-            }
-            PacketType::Subscribe => Packet::Subscribe(Subscribe::decode(body, version)?),
-            PacketType::SubAck => Packet::SubAck(SubAck::decode(body, version)?),
-            PacketType::Unsubscribe => Packet::Unsubscribe(Unsubscribe::decode(body, version)?),
-            PacketType::UnsubAck => Packet::UnsubAck(UnsubAck::decode(body, version)?),
-            PacketType::PingReq => body.finish().map(|()| Packet::PingReq)?,
-            PacketType::PingResp => body.finish().map(|()| Packet::PingResp)?,
+            PacketType::UnsubAck => packet(Packet::UnsubAck(UnsubAck::decode(body, version)?)),
+            PacketType::PingReq => body.finish().and_then(|()| packet(Packet::PingReq)),
+            PacketType::PingResp => body.finish().and_then(|()| packet(Packet::PingResp)),
             PacketType::Disconnect => {
-                Packet::Disconnect(Disconnect::decode(body, self.role, version)?)
+                packet(Packet::Disconnect(Disconnect::decode(body, role, version)?))
             }
-            PacketType::Auth => Packet::Auth(Auth::decode(body, self.role)?),
-        })
+            PacketType::Auth => packet(Packet::Auth(Auth::decode(body, role)?)),
+        }
     }
 
     /// A packet above the limit: only a PUBLISH of the broker is survived. It is named as soon as its packet
@@ -222,27 +233,6 @@ impl Decoder {
         self.skip = header.total() - skipped;
         Ok(Some(Frame::Skipped { qos, packet_id }))
     }
-}
-
-/// The packets that are most of the traffic next to PUBLISH, without touching the shared buffer.
-fn decode_short(
-    header: &FixedHeader,
-    buffer: &mut BytesMut,
-) -> Result<Option<Packet>, DecodeError> {
-    let ack = match header.packet_type {
-        PacketType::PubAck => Packet::PubAck,
-        PacketType::PubRec => Packet::PubRec,
-        PacketType::PubRel => Packet::PubRel,
-        PacketType::PubComp => Packet::PubComp,
-        PacketType::PingReq if header.body_len == 0 => return Ok(Some(Packet::PingReq)),
-        PacketType::PingResp if header.body_len == 0 => return Ok(Some(Packet::PingResp)),
-        _ => return Ok(None),
-    };
-    if header.body_len != 2 {
-        return Ok(None);
-    }
-    let packet_id = read::packet_id(buffer.get_u8(), buffer.get_u8())?;
-    Ok(Some(ack(Ack::new(packet_id, ReasonCode::SUCCESS))))
 }
 
 #[cfg(test)]

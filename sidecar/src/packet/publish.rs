@@ -50,6 +50,7 @@ pub(super) const RECEIVED_CODES: &[u8] = &[0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0
 pub(super) const RELEASE_CODES: &[u8] = &[0x00, 0x92];
 
 impl Publish {
+    #[inline]
     pub(super) fn decode(
         flags: u8,
         mut body: Reader,

@@ -1,6 +1,6 @@
 //! The fixed header (section 2.1): packet type, flags and remaining length.
 
-use super::{DecodeError, ProtocolVersion, Qos, Role};
+use super::{Ack, DecodeError, Packet, ProtocolVersion, Qos, Role};
 
 /// What stands before the body of every packet.
 pub(super) struct FixedHeader {
@@ -111,6 +111,23 @@ impl PacketType {
         }
         packet_type.check_flags(first & 0x0F)?;
         Ok(packet_type)
+    }
+
+    pub(super) fn is_ack(self) -> bool {
+        matches!(
+            self,
+            Self::PubAck | Self::PubRec | Self::PubRel | Self::PubComp
+        )
+    }
+
+    /// The acknowledgement as a packet of this type, which must be one of the four.
+    pub(super) fn with_ack(self, ack: Ack) -> Packet {
+        match self {
+            Self::PubAck => Packet::PubAck(ack),
+            Self::PubRec => Packet::PubRec(ack),
+            Self::PubRel => Packet::PubRel(ack),
+            _ => Packet::PubComp(ack),
+        }
     }
 
     /// Table 2-2, [MQTT-2.1.3-1] (3.1.1: [MQTT-2.2.2-2]).
