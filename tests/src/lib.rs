@@ -1,12 +1,14 @@
 //! The harness of the integration tests: brokers, mounts, apps and the programs themselves.
 
 pub mod app;
+pub mod broker;
 pub mod certificates;
 pub mod eventually;
 pub mod mosquitto;
 pub mod mounts;
 pub mod setup;
 pub mod sidecar;
+pub mod token;
 
 use std::net::TcpListener;
 use std::path::PathBuf;
