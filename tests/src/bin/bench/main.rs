@@ -39,7 +39,7 @@ struct Args {
     #[arg(long, default_value_t = 7)]
     rounds: u32,
     /// Messages a proxy and round.
-    #[arg(long, default_value_t = 200_000)]
+    #[arg(long, default_value_t = 400_000)]
     messages: u32,
     /// Starts of each program, to measure the time until it listens.
     #[arg(long, default_value_t = 11)]
