@@ -10,7 +10,7 @@ use std::time::Duration;
 use endpoint::contract::Listen;
 use endpoint::contract::listen::ListenAddress;
 use futures::future::select_all;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
@@ -30,6 +30,11 @@ pub(crate) const CONNECTIONS_MAX: usize = 256;
 const BACKLOG: i32 = 128;
 /// Pause after an error of `accept` that will come again at once, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+
+/// A client that is not read, or has no keep alive, is found to be gone by the kernel: it asks after so much silence,
+const KEEPALIVE_TIME: Duration = Duration::from_secs(60);
+/// and again after this.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A listener could not be bound.
 #[derive(Debug, thiserror::Error)]
@@ -130,12 +135,21 @@ fn admit(
         warn!(endpoint = %proxy.name, "client refused: {CONNECTIONS_MAX} connections are open");
         return;
     };
-    // Without it a small packet may wait for the acknowledgement of the one before.
-    if let Err(error) = stream.set_nodelay(true) {
-        warn!(endpoint = %proxy.name, "client refused: setting TCP_NODELAY failed: {error}");
+    if let Err(error) = prepare(&stream) {
+        warn!(endpoint = %proxy.name, "client refused: setting socket options failed: {error}");
         return;
     }
     sessions.spawn(session::serve(proxy.clone(), stream, permit));
+}
+
+/// Socket options of a client connection.
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    // Without it a small packet may wait for the acknowledgement of the one before.
+    stream.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_TIME)
+        .with_interval(KEEPALIVE_INTERVAL);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
 
 /// A fault in one session ends that session only.

@@ -5,6 +5,7 @@
 //! messages, alone a message is written at once.
 
 mod alarm;
+mod brief;
 mod buffers;
 mod closing;
 mod opening;
@@ -140,8 +141,8 @@ impl Session {
         }
     }
 
-    /// Runs to the end of the session.
-    async fn run(mut self, lease: &mut Lease) {
+    /// Runs to the end of the session. Boxed, because futures that move a large value hold it twice.
+    async fn run(mut self: Box<Self>, lease: &mut Lease) {
         self.turn(now());
         while !self.ended {
             let wake = self.wait(lease).await;
@@ -179,7 +180,7 @@ impl Session {
             () = poll_fn(|cx| alarm.poll(deadline, cx)) => Wake::Timer,
             () = poll_fn(|cx| Peer::poll_some(client, cx, &mut output.client, reads.client, buffers)) => Wake::Peer,
             () = poll_fn(|cx| Peer::poll_some(broker, cx, &mut output.broker, reads.broker, buffers)) => Wake::Peer,
-            () = sleep(PAUSED_CHECK_INTERVAL), if paused => Wake::Peer,
+            () = async { sleep(PAUSED_CHECK_INTERVAL).await }, if paused => Wake::Peer,
         }
     }
 

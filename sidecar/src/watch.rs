@@ -135,8 +135,14 @@ impl Watch {
     /// Watches every folder that is there; watching one again is harmless, and needed after it was made anew.
     fn arm(&self, watcher: Option<&mut RecommendedWatcher>) {
         let Some(watcher) = watcher else { return };
-        let own = [self.files.path.clone()];
-        for folder in own.iter().chain(&self.files.folders()) {
+        // The folders above them tell when one is put there by hand.
+        let own = &self.files.path;
+        let above = own.parent().unwrap_or(own);
+        let folders = self.files.folders();
+        for folder in [above, own]
+            .into_iter()
+            .chain(folders.iter().map(PathBuf::as_path))
+        {
             if folder.is_dir()
                 && let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive)
             {

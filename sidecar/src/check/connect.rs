@@ -94,7 +94,8 @@ fn connect_packet(client_id: &str, credential: &Credential, settings: &Settings)
 
 /// Sends CONNECT and reads the answer.
 async fn exchange(transport: &mut Transport, connect: &[u8]) -> Result<ConnAck, String> {
-    let no_mqtt5 = "the broker may not speak MQTT 5, or this port carries another protocol; see the broker's log";
+    let no_mqtt5 = "the broker may not speak MQTT 5, or this port carries another protocol (with tls.mode Disabled perhaps \
+                    TLS); see the broker's log";
     let written = async {
         transport.write_all(connect).await?;
         transport.flush().await
@@ -129,7 +130,12 @@ async fn exchange(transport: &mut Transport, connect: &[u8]) -> Result<ConnAck, 
                 ));
             }
             Ok(_) => {}
-            Err(error) => return Err(format!("reading CONNACK failed: {}", explain(&error))),
+            Err(error) => {
+                return Err(format!(
+                    "reading CONNACK failed: {}; {no_mqtt5}",
+                    explain(&error)
+                ));
+            }
         }
     }
 }

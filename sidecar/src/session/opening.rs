@@ -75,7 +75,9 @@ pub(crate) async fn serve(proxy: Arc<Proxy>, mut stream: TcpStream, permit: Owne
                 .is_empty()
                 .then(|| ByteString::from(Uuid::new_v4().to_string()));
             let client_id = assigned.clone().unwrap_or(asked);
-            let span = info_span!("client", endpoint = %proxy.name, %client_id);
+            // A client id may hold line breaks, which must not look like lines of the log.
+            let shown = client_id.escape_debug();
+            let span = info_span!("client", endpoint = %proxy.name, client_id = %shown);
             open(proxy, stream, opened, client_id, assigned, permit)
                 .instrument(span)
                 .await;
@@ -128,7 +130,7 @@ async fn open(
             seen,
             Arc::new(permit),
         );
-        session.run(&mut lease).await;
+        Box::new(session).run(&mut lease).await;
         info!("session ended");
     };
     tokio::select! {

@@ -78,11 +78,12 @@ impl Reporter {
                     .set_last_error(format!("the client was disconnected with {code}: {reason}"));
                 warn!(%code, "client disconnected: {reason}");
             }
-            Event::BrokerSaid(text) => info!("broker said: {text}"),
+            Event::BrokerSaid(text) => info!("broker said: {}", text.escape_debug()),
             Event::RefusalHidden { topic, code } => {
                 let recent = |at: Instant| at.elapsed() < REFUSAL_LOG_INTERVAL;
                 if !self.refusal_logged.is_some_and(recent) {
                     self.refusal_logged = Some(Instant::now());
+                    let topic = topic.escape_debug();
                     warn!(%topic, %code, "broker refused a publish, which MQTT 3.1.1 cannot tell the client");
                 }
             }

@@ -371,3 +371,40 @@ async fn failed_dial_is_told_to_status_and_metrics_and_tried_again() {
     let page = String::from_utf8(site.harness.metrics.page().unwrap()).unwrap();
     assert!(page.contains(r#"broker_connects_total{endpoint="default",result="failed"}"#));
 }
+
+#[tokio::test]
+async fn client_that_left_unread_is_seen_to_have_left_after_a_while() {
+    let mut site = Site::new().await;
+    let (mut app, broker, _session) = site.open("a").await;
+    drop(broker);
+    site.broker = Broker::new().await;
+    site.until(|views| views[0].phase == Phase::Held).await;
+    let registry = site.harness.proxy.registry.clone();
+    let held = || registry.statuses()[0].view().held_bytes;
+    while held() < 4 << 20 {
+        let before = held();
+        app.send(publish(0, vec![7; 60_000])).await;
+        site.until(|views| views[0].held_bytes > before).await;
+    }
+    app.send(publish(0, "unread")).await;
+    drop(app);
+    let connected = || {
+        registry
+            .statuses()
+            .iter()
+            .any(|status| status.view().client_connected)
+    };
+    let mut passed = Duration::ZERO;
+    while connected() {
+        assert!(passed < Duration::from_secs(600), "it must be seen");
+        tokio::time::pause();
+        tokio::time::advance(PAUSED_CHECK_INTERVAL).await;
+        tokio::time::resume();
+        passed += PAUSED_CHECK_INTERVAL;
+        sleep(Duration::from_millis(1)).await;
+    }
+    assert!(
+        passed >= Duration::from_secs(60),
+        "what it sent might still have been read"
+    );
+}

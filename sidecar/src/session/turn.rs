@@ -6,7 +6,9 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use tokio::io::Interest;
 use tokio::time::Instant;
+use tracing::debug;
 
+use super::brief::Brief;
 use super::closing::close;
 use super::peer::{Next, Peer};
 use super::{Reads, Session, View};
@@ -94,6 +96,7 @@ impl Session {
             match client.next() {
                 Next::Wait => break,
                 Next::Frame(Frame::Packet(packet)) => {
+                    debug!("client sent {}", Brief(&packet));
                     self.engine.on_client_packet(packet, now, &mut self.output);
                 }
                 // Only what a broker sends is skipped.
@@ -119,7 +122,13 @@ impl Session {
             };
             match broker.next() {
                 Next::Wait => break,
-                Next::Frame(frame) => self.engine.on_broker_frame(frame, now, &mut self.output),
+                Next::Frame(frame) => {
+                    match &frame {
+                        Frame::Packet(packet) => debug!("broker sent {}", Brief(packet)),
+                        Frame::Skipped { .. } => debug!("broker sent a PUBLISH that is too large"),
+                    }
+                    self.engine.on_broker_frame(frame, now, &mut self.output);
+                }
                 Next::Illegal(error) => {
                     self.reporter.broker_illegal(&error);
                     self.engine.on_broker_error(&error, now, &mut self.output);

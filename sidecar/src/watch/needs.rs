@@ -1,9 +1,11 @@
 //! What settings need of the pod, and whether this pod mounts it: a pod's volumes cannot change while it runs.
 
+use endpoint::contract::mounts::TOKEN_VOLUME_PATH;
 use endpoint::contract::{self, Mount};
 use endpoint::{Authentication, Settings};
 
 use super::{Folder, Reading};
+use crate::auth::service_account::Claims;
 
 /// What the mounted folders are known to hold: the names in the first settings that used them.
 ///
@@ -34,41 +36,63 @@ impl Mounted {
 
 /// Why this pod cannot serve these settings, if it cannot.
 pub(crate) fn unmet(settings: &Settings, reading: &Reading, mounted: &Mounted) -> Option<String> {
-    let Needs {
-        audience,
-        bundle,
-        secret,
-    } = Needs::of(settings);
-    let checks = [
-        (
-            "a token for audience",
+    let needs = Needs::of(settings);
+    let told = needs
+        .audience
+        .and_then(|wanted| audience_of(&reading.token, wanted));
+    let audience = mounted.audience.as_deref().or(told.as_deref());
+    let bundle = mounted.bundle.as_deref();
+    let secret = mounted.secret.as_deref();
+    let token = "a token for audience";
+    let missing = [
+        missing(
+            token,
+            needs.audience,
             audience,
-            &mounted.audience,
             Mount::Token,
             &reading.token,
         ),
-        ("ConfigMap", bundle, &mounted.bundle, Mount::Ca, &reading.ca),
-        (
+        missing("ConfigMap", needs.bundle, bundle, Mount::Ca, &reading.ca),
+        missing(
             "Secret",
+            needs.secret,
             secret,
-            &mounted.secret,
             Mount::Credentials,
             &reading.credentials,
         ),
     ];
-    checks.into_iter().find_map(|(what, name, known, mount, folder)| {
-        let name = name?;
-        if *folder == Folder::NotMounted {
-            return Some(format!(
-                "the settings need {what} {name}, and this pod mounts nothing at {}/; restart the pod to mount it",
-                mount.dir()
-            ));
-        }
-        let known = known.as_deref().filter(|known| *known != name)?;
-        Some(format!(
-            "the settings need {what} {name}, and this pod mounts {known}; restart the pod to mount it"
-        ))
-    })
+    missing.into_iter().flatten().next()
+}
+
+/// Why one need is not met: nothing is mounted, or something that is known to be another.
+fn missing(
+    what: &str,
+    wanted: Option<&str>,
+    known: Option<&str>,
+    mount: Mount,
+    folder: &Folder,
+) -> Option<String> {
+    let wanted = wanted?;
+    if *folder == Folder::NotMounted {
+        return Some(format!(
+            "the settings need {what} {wanted}, and this pod mounts nothing at {}/; restart the pod to mount it",
+            mount.dir()
+        ));
+    }
+    let known = known.filter(|known| *known != wanted)?;
+    Some(format!(
+        "the settings need {what} {wanted}, and this pod mounts {known}; restart the pod to mount it"
+    ))
+}
+
+/// The audience that the mounted token tells itself: the wanted one if it is among several.
+fn audience_of(token: &Folder, wanted: &str) -> Option<String> {
+    let token = token.file(TOKEN_VOLUME_PATH)?;
+    let audiences = Claims::of(token)?.audiences;
+    match audiences.iter().any(|audience| audience == wanted) {
+        true => Some(wanted.to_owned()),
+        false => Some(audiences.join(", ")).filter(|audiences| !audiences.is_empty()),
+    }
 }
 
 struct Needs<'a> {

@@ -132,6 +132,17 @@ async fn large_write_arrives_whole() {
 }
 
 #[tokio::test]
+async fn large_message_is_read_whole() {
+    let (mut transport, mut server) = agreed().await;
+    let sent = vec![7; 3 << 20];
+    let message = Message::Binary(Bytes::from(sent.clone()));
+    let (written, read) =
+        tokio::join!(server.send(message), read_exact(&mut transport, sent.len()));
+    written.unwrap();
+    assert!(read == sent);
+}
+
+#[tokio::test]
 async fn text_message_is_an_error_and_close_is_the_end() {
     let (mut transport, mut server) = agreed().await;
     server.send(Message::text("hello")).await.unwrap();

@@ -250,6 +250,27 @@ fn first_settings_without_their_folder_are_stale_and_an_obstacle() {
 }
 
 #[test]
+fn settings_for_another_audience_than_the_token_has_are_stale_from_the_start() {
+    let token = |claims: &str| token_reading(&jwt(claims));
+    let (snapshot, _) = Keeper::new("default").take(token(r#"{"aud":["other"],"exp":1}"#));
+    assert!(
+        snapshot
+            .stale
+            .unwrap()
+            .contains("audience aud, and this pod mounts other")
+    );
+    for claims in [
+        r#"{"aud":["other","aud"]}"#,
+        r#"{"aud":"aud"}"#,
+        "{}",
+        "no claims",
+    ] {
+        let (snapshot, _) = Keeper::new("default").take(token(claims));
+        assert_eq!(snapshot.stale, None, "{claims}");
+    }
+}
+
+#[test]
 fn same_settings_written_anew_are_the_same() {
     let mut keeper = Keeper::new("default");
     let text = resource(anonymous(1883));
