@@ -11,7 +11,7 @@ pub mod mounts;
 pub mod status;
 
 pub use annotations::{ANNOTATION_PREFIX, Annotation, LogLevel, Readiness};
-pub use endpoints::{EndpointFault, EndpointPort, parse_endpoints};
+pub use endpoints::{ENDPOINTS_MAX, EndpointFault, EndpointPort, parse_endpoints};
 pub use listen::{Listen, ListenFault};
 pub use mounts::{CA_DIR, CONFIG_FILE, CREDENTIALS_DIR, MOUNTS, Mount, TOKEN_FILE};
 pub use status::{InjectedEndpoint, InjectionStatus};

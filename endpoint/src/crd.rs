@@ -93,17 +93,20 @@ fn finish_schema(schema: &mut Value) {
             "name": { "type": "string", "maxLength": NAME_CHARS_MAX, "pattern": patterns::LABEL },
         },
     });
-    schema["properties"]["status"]["description"] =
+    node_at(schema, "status")["description"] =
         json!("What the controller found out about the endpoint.");
-    schema["properties"]["spec"]["properties"]["mqttSettings"]["properties"]["CloudEventAttributes"]
-        ["description"] =
+    node_at(schema, "spec.mqttSettings.CloudEventAttributes")["description"] =
         json!("Another spelling of cloudEventAttributes; where both are set they must be equal.");
     for (path, rules) in rules::all() {
-        let node = path
-            .split('.')
-            .fold(&mut *schema, |node, field| &mut node["properties"][field]);
-        node["x-kubernetes-validations"] = rules.iter().map(Rule::to_value).collect();
+        node_at(schema, path)["x-kubernetes-validations"] =
+            rules.iter().map(Rule::to_value).collect();
     }
+}
+
+/// The schema of the field at a path such as `spec.mqttSettings`.
+fn node_at<'a>(schema: &'a mut Value, path: &str) -> &'a mut Value {
+    path.split('.')
+        .fold(schema, |node, field| &mut node["properties"][field])
 }
 
 /// Takes out what the generator puts in for other readers than Kubernetes.

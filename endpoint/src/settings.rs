@@ -8,7 +8,10 @@ use crate::{Violation, Warning};
 
 mod parse;
 mod read;
+mod words;
+mod identity;
 mod host;
+mod tls;
 mod authentication;
 mod event_grid;
 pub(crate) mod fields;
@@ -164,7 +167,7 @@ impl Settings {
     /// Checks a `DataflowEndpoint` (the whole resource as JSON) and fills in its defaults.
     ///
     /// # Errors
-    /// Every fault of the resource at once, in the order of the fields.
+    /// Every fault of the resource at once.
     pub fn parse(resource: &Value) -> Result<(Settings, Vec<Warning>), Vec<Violation>> {
         parse::parse(resource)
     }

@@ -3,14 +3,21 @@
 //! Nothing is decided here: [`crate::Settings::parse`] reads raw JSON, so that it can report what does not fit these
 //! types. The text of each field is its description in `kubectl explain`; that of an optional enum is the enum's.
 
+// The texts are for `kubectl explain`, which shows them as they are.
+#![allow(
+    rustdoc::bare_urls,
+    rustdoc::invalid_html_tags,
+    rustdoc::broken_intra_doc_links
+)]
+
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{
-    AUDIENCE_CHARS_MAX, CLIENT_ID_PREFIX_CHARS_MAX, GUID_CHARS, HOST_CHARS_MAX, SUBDOMAIN_CHARS_MAX,
+    AUDIENCE_CHARS_MAX, CLIENT_ID_PREFIX_CHARS_MAX, GUID_CHARS, HOST_CHARS_MAX,
+    INFLIGHT_MESSAGES_MAX, KEEP_ALIVE_SECONDS_MAX, SESSION_EXPIRY_SECONDS_MAX, SUBDOMAIN_CHARS_MAX,
 };
-use crate::patterns;
 use crate::status::DataflowEndpointStatus;
 
 /// What an MQTT endpoint is and how it is reached.
@@ -68,20 +75,20 @@ pub struct MqttSettings {
     pub retain: Option<RetainName>,
     /// How many seconds the broker keeps a session after its connection ended. Default: 3600.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 4_294_967_294_i64))]
+    #[schemars(range(min = 0, max = SESSION_EXPIRY_SECONDS_MAX))]
     pub session_expiry_seconds: Option<i64>,
     /// The longest silence towards the broker in seconds; 0 turns keep alive off. Event Grid takes at most 1160.
     /// Default: 60.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 65_535))]
+    #[schemars(range(min = 0, max = KEEP_ALIVE_SECONDS_MAX))]
     pub keep_alive_seconds: Option<i64>,
     /// The most unacknowledged messages in either direction (MQTT 5 Receive Maximum). Default: 100.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 65_535))]
+    #[schemars(range(min = 1, max = INFLIGHT_MESSAGES_MAX))]
     pub max_inflight_messages: Option<i64>,
     /// What the client ids at the broker begin with. Changing it orphans the sessions of running pods. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = CLIENT_ID_PREFIX_CHARS_MAX), regex(pattern = patterns::NO_CONTROL))]
+    #[schemars(length(min = 1, max = CLIENT_ID_PREFIX_CHARS_MAX))]
     pub client_id_prefix: Option<String>,
     /// What happens to the CloudEvents attributes of messages to the broker.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -132,7 +139,7 @@ pub struct TlsSpec {
     /// The ConfigMap in the same namespace with the PEM certificates to trust, every key of it. Default: the public
     /// roots.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX), regex(pattern = patterns::SUBDOMAIN))]
+    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX))]
     pub trusted_ca_certificate_config_map_ref: Option<String>,
 }
 
@@ -192,7 +199,7 @@ pub enum MethodName {
 #[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Eq)]
 pub struct ServiceAccountTokenSettings {
     /// The audience of the token, as the broker expects it.
-    #[schemars(length(min = 1, max = AUDIENCE_CHARS_MAX), regex(pattern = patterns::NO_SPACE))]
+    #[schemars(length(min = 1, max = AUDIENCE_CHARS_MAX))]
     pub audience: String,
 }
 
@@ -202,7 +209,7 @@ pub struct ServiceAccountTokenSettings {
 pub struct X509CertificateSettings {
     /// The Secret in the same namespace with tls.crt and tls.key, or client_cert.pem, client_key.pem and optionally
     /// client_intermediate_certs.pem.
-    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX), regex(pattern = patterns::SUBDOMAIN))]
+    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX))]
     pub secret_ref: String,
 }
 
@@ -211,7 +218,7 @@ pub struct X509CertificateSettings {
 pub struct SystemAssignedManagedIdentitySettings {
     /// The audience of the token, a URI. Default: https://eventgrid.azure.net.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = AUDIENCE_CHARS_MAX), regex(pattern = patterns::URI))]
+    #[schemars(length(min = 1, max = AUDIENCE_CHARS_MAX))]
     pub audience: Option<String>,
 }
 
@@ -220,14 +227,14 @@ pub struct SystemAssignedManagedIdentitySettings {
 #[serde(rename_all = "camelCase")]
 pub struct UserAssignedManagedIdentitySettings {
     /// The client id of the identity, a GUID.
-    #[schemars(length(max = GUID_CHARS), regex(pattern = patterns::GUID))]
+    #[schemars(length(max = GUID_CHARS))]
     pub client_id: String,
     /// The tenant id of the identity, a GUID.
-    #[schemars(length(max = GUID_CHARS), regex(pattern = patterns::GUID))]
+    #[schemars(length(max = GUID_CHARS))]
     pub tenant_id: String,
     /// The scope to ask for. Default: https://eventgrid.azure.net/.default.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = AUDIENCE_CHARS_MAX), regex(pattern = patterns::NO_SPACE))]
+    #[schemars(length(min = 1, max = AUDIENCE_CHARS_MAX))]
     pub scope: Option<String>,
 }
 
@@ -236,7 +243,7 @@ pub struct UserAssignedManagedIdentitySettings {
 #[serde(rename_all = "camelCase")]
 pub struct AccessTokenSettings {
     /// The Secret in the same namespace with the token under the key token, or under its only key.
-    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX), regex(pattern = patterns::SUBDOMAIN))]
+    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX))]
     pub secret_ref: String,
 }
 

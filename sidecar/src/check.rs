@@ -2,6 +2,7 @@
 
 mod report;
 mod steps;
+mod connect;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -105,5 +106,5 @@ async fn check(arguments: &Check, endpoint: &str, report: &mut Report) -> Result
         }
     };
     let snapshot: Arc<Snapshot> = Arc::new(snapshot);
-    steps::connect(&settings, &arguments.instance, &snapshot, transport, report).await
+    connect::connect(&settings, &arguments.instance, &snapshot, transport, report).await
 }

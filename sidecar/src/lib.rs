@@ -21,3 +21,5 @@ mod shutdown;
 pub mod wait;
 pub mod probe;
 pub mod check;
+#[cfg(test)]
+mod testing;

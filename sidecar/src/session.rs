@@ -280,3 +280,6 @@ fn now() -> Now {
         wall: SystemTime::now(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@
 mod folder;
 mod needs;
 mod snapshot;
+mod keeper;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -21,7 +22,8 @@ use tokio::sync::{Notify, watch};
 use tracing::{debug, info, warn};
 
 pub(crate) use folder::Folder;
-pub(crate) use snapshot::{Keeper, Kind, Load, Reading, Security, Snapshot, warnings};
+pub(crate) use keeper::{Keeper, warnings};
+pub(crate) use snapshot::{Kind, Load, Reading, Security, Snapshot};
 
 use crate::metrics::EndpointMetrics;
 

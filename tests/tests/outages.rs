@@ -157,6 +157,7 @@ async fn a_broker_that_is_not_trusted_gets_no_token_and_the_reason_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_bundle_leaves_the_good_one_in_use() {
     let setup = Setup::new(Method::ServiceAccountToken).await;
+    let _first = App::connect(Version::V5, setup.sidecar.port, "first").await;
     setup
         .mounts
         .swap("default", Mount::Ca, &[("ca.crt", b"no certificate")]);
@@ -172,5 +173,5 @@ async fn a_damaged_bundle_leaves_the_good_one_in_use() {
         }
     })
     .await;
-    let _app = App::connect(Version::V5, setup.sidecar.port, "app").await;
+    let _second = App::connect(Version::V5, setup.sidecar.port, "second").await;
 }

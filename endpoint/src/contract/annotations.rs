@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::suggest;
+
 /// Prefix of every annotation that the webhook reads or writes.
 pub const ANNOTATION_PREFIX: &str = "dataflow-sidecar.io/";
 
@@ -78,6 +80,20 @@ impl Annotation {
         Annotation::ALL
             .into_iter()
             .find(|annotation| annotation.key() == key)
+    }
+
+    /// The annotation that a misspelled key of our prefix most likely stands for.
+    pub fn nearest(key: &str) -> Option<Annotation> {
+        // Without the prefix, which is the same in all and would make them near each other.
+        let name = |key: &'static str| key.strip_prefix(ANNOTATION_PREFIX).unwrap_or(key);
+        let given = key.strip_prefix(ANNOTATION_PREFIX)?;
+        let near = suggest::nearest(
+            given,
+            Annotation::ALL.map(|annotation| name(annotation.key())),
+        )?;
+        Annotation::ALL
+            .into_iter()
+            .find(|annotation| name(annotation.key()) == near)
     }
 
     /// What may be written as its value, for messages and documentation.
@@ -193,6 +209,24 @@ mod tests {
         }
         assert_eq!(Annotation::parse("dataflow-sidecar.io/endpont"), None);
         assert_eq!(Annotation::parse("endpoint"), None);
+    }
+
+    #[test]
+    fn a_misspelled_key_finds_its_annotation() {
+        for (key, wanted) in [
+            ("dataflow-sidecar.io/endpont", Some(Annotation::Endpoint)),
+            ("dataflow-sidecar.io/endpoints", Some(Annotation::Endpoint)),
+            ("dataflow-sidecar.io/logLevel", Some(Annotation::LogLevel)),
+            (
+                "dataflow-sidecar.io/token-expiration",
+                Some(Annotation::TokenExpirationSeconds),
+            ),
+            ("dataflow-sidecar.io/cpu", None),
+            ("dataflow-sidecar.io/colour", None),
+            ("example.com/endpont", None),
+        ] {
+            assert_eq!(Annotation::nearest(key), wanted, "{key}");
+        }
     }
 
     #[test]

@@ -5,6 +5,10 @@ use std::fmt;
 use super::DEFAULT_PORT;
 use crate::settings::names;
 
+/// Each endpoint is a listener and up to four volumes of the pod; nobody needs more, and the annotation may have
+/// 256 KiB.
+pub const ENDPOINTS_MAX: usize = 16;
+
 /// An endpoint that a pod asks for, and the port of its listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointPort {
@@ -17,6 +21,9 @@ pub struct EndpointPort {
 /// What is wrong with the annotation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointFault {
+    /// More endpoints than a pod may have.
+    #[error("{0} endpoints are named: name at most {ENDPOINTS_MAX}")]
+    TooMany(usize),
     /// Nothing between two commas, or nothing at all; which one, counted from 1.
     #[error("entry {0} is empty: write <name> or <name>:<port>, several separated by commas")]
     Empty(usize),
@@ -57,6 +64,10 @@ pub enum EndpointFault {
 /// # Errors
 /// Every fault of the value at once.
 pub fn parse_endpoints(value: &str) -> Result<Vec<EndpointPort>, Vec<EndpointFault>> {
+    let count = value.split(',').count();
+    if count > ENDPOINTS_MAX {
+        return Err(vec![EndpointFault::TooMany(count)]);
+    }
     let mut faults = Vec::new();
     let mut endpoints: Vec<EndpointPort> = Vec::new();
     for (index, entry) in value.split(',').enumerate() {
@@ -136,7 +147,7 @@ impl fmt::Display for EndpointPort {
 
 #[cfg(test)]
 mod tests {
-    use super::{EndpointFault, EndpointPort, parse_endpoints};
+    use super::{ENDPOINTS_MAX, EndpointFault, EndpointPort, parse_endpoints};
 
     fn ports(value: &str) -> Vec<(String, u16)> {
         let endpoints = parse_endpoints(value).unwrap();
@@ -197,6 +208,20 @@ mod tests {
             ]
         );
         assert_eq!(parse_endpoints("").unwrap_err(), [EndpointFault::Empty(1)]);
+    }
+
+    #[test]
+    fn a_pod_has_a_bounded_number_of_endpoints() {
+        let many = |count: usize| {
+            (0..count)
+                .map(|n| format!("e{n}"))
+                .collect::<Vec<_>>()
+                .join(",")
+        };
+        assert_eq!(ports(&many(ENDPOINTS_MAX)).len(), ENDPOINTS_MAX);
+        let faults = parse_endpoints(&many(ENDPOINTS_MAX + 1)).unwrap_err();
+        assert_eq!(faults, [EndpointFault::TooMany(ENDPOINTS_MAX + 1)]);
+        assert_eq!(parse_endpoints(&",".repeat(100_000)).unwrap_err().len(), 1);
     }
 
     #[test]

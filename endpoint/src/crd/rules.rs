@@ -1,20 +1,40 @@
-//! The rules between fields, in CEL.
+//! The rules in CEL: on one field where it is more than a length or a range, and between fields.
+//!
+//! The messages of CEL are our own and repeat no value, which `pattern` would do, also where a person wrote a token in
+//! place of the name of its Secret.
 
 use serde_json::{Value, json};
 
-use crate::patterns::{DNS_NAME, IPV6, OCTET, PATH, PORT};
 use crate::settings::Method;
 use crate::violation::Reason;
 
+mod between;
+mod single;
+
 /// One rule (`x-kubernetes-validations`).
 pub(super) struct Rule {
-    rule: String,
-    message: String,
-    /// CEL that makes a message of the values; [`Rule::message`] is told where it fails.
-    message_expression: Option<String>,
-    /// Path of the field to blame below the object that has the rule.
-    field_path: &'static str,
-    reason: Reason,
+    /// What must hold.
+    pub(super) rule: String,
+    pub(super) message: String,
+    /// CEL that makes a message of the values; `message` is told where it fails.
+    pub(super) message_expression: Option<String>,
+    /// Path of the field to blame below the object that has the rule; none for a rule on the field itself.
+    pub(super) field_path: Option<&'static str>,
+    pub(super) reason: Reason,
+    /// What the rule looks at. As long as none of it changes, the rule is silent on an update: the API server itself
+    /// asks every rule of an object again when any field of it changes.
+    pub(super) reads: &'static [Read],
+}
+
+/// Something below `mqttSettings` that a rule looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Read {
+    Host,
+    Protocol,
+    Tls,
+    Method,
+    KeepAlive,
+    CloudEvents,
 }
 
 impl Rule {
@@ -22,25 +42,76 @@ impl Rule {
         let mut value = json!({
             "rule": self.rule,
             "message": self.message,
-            "fieldPath": self.field_path,
             "reason": self.reason.as_str(),
         });
+        if let Some(path) = self.field_path {
+            value["fieldPath"] = json!(path);
+        }
         if let Some(expression) = &self.message_expression {
             value["messageExpression"] = json!(expression);
+        }
+        if !self.reads.is_empty() {
+            let same: Vec<String> = self.reads.iter().map(|read| read.unchanged()).collect();
+            value["rule"] = json!(format!(
+                "{} || (oldSelf.hasValue() && {})",
+                self.rule,
+                same.join(" && ")
+            ));
+            value["optionalOldSelf"] = json!(true);
         }
         value
     }
 }
 
-/// Every rule, below the path of its object.
-pub(super) fn all() -> [(&'static str, Vec<Rule>); 2] {
-    let mut mqtt = host();
-    mqtt.extend(event_grid());
-    mqtt.extend(between_fields());
-    [
-        ("spec.mqttSettings", mqtt),
-        ("spec.mqttSettings.authentication", authentication()),
-    ]
+impl Read {
+    /// CEL that is true where the old and the new object agree.
+    fn unchanged(self) -> String {
+        let same = |field: &str| {
+            format!(
+                "(has(self.{field}) ? has(oldSelf.value().{field}) && self.{field} == oldSelf.value().{field} : !has(oldSelf.value().{field}))"
+            )
+        };
+        match self {
+            Read::Host => same("host"),
+            Read::Protocol => format!(
+                "{} == {}",
+                websockets("self"),
+                websockets("oldSelf.value()")
+            ),
+            Read::Tls => format!("{} == {}", tls("self"), tls("oldSelf.value()")),
+            Read::Method => {
+                "self.authentication.method == oldSelf.value().authentication.method".to_owned()
+            }
+            Read::KeepAlive => same("keepAliveSeconds"),
+            Read::CloudEvents => {
+                format!(
+                    "{} && {}",
+                    same("cloudEventAttributes"),
+                    same("CloudEventAttributes")
+                )
+            }
+        }
+    }
+}
+
+/// CEL that is true with protocol WebSockets.
+fn websockets(settings: &str) -> String {
+    format!("(has({settings}.protocol) && {settings}.protocol == 'WebSockets')")
+}
+
+/// CEL that is true with TLS.
+fn tls(settings: &str) -> String {
+    format!(
+        "(!has({settings}.tls) || !has({settings}.tls.mode) || {settings}.tls.mode == 'Enabled')"
+    )
+}
+
+/// Every rule, below the path of the field or object that has it.
+pub(super) fn all() -> Vec<(&'static str, Vec<Rule>)> {
+    let mut rules = single::all();
+    rules.push(("spec.mqttSettings", between::settings()));
+    rules.push(("spec.mqttSettings.authentication", authentication()));
+    rules
 }
 
 /// One method, its settings and no other's.
@@ -56,20 +127,23 @@ fn authentication() -> Vec<Rule> {
             rule: format!("self.method != '{method}' || has(self.{key})"),
             message: format!("is required with method {method}"),
             message_expression: None,
-            field_path: settings_path(method),
+            field_path: Some(settings_path(method)),
             reason: Reason::Required,
+            reads: &[],
         }
     });
     let forbidden = Method::ALL.into_iter().map(|method| {
         let key = method.settings_key();
+        let remedy = format!("remove it, or write method: {method}");
         Rule {
             rule: format!("!has(self.{key}) || self.method == '{method}'"),
-            message: format!("is only read with method {method}: remove it, or write method: {method}"),
+            message: format!("is only read with method {method}: {remedy}"),
             message_expression: Some(format!(
-                "'is only read with method {method}, not ' + self.method + ': remove it, or write method: {method}'"
+                "'is only read with method {method}, not ' + self.method + ': {remedy}'"
             )),
-            field_path: settings_path(method),
+            field_path: Some(settings_path(method)),
             reason: Reason::Forbidden,
+            reads: &[],
         }
     });
     required.chain(forbidden).collect()
@@ -84,107 +158,4 @@ fn settings_path(method: Method) -> &'static str {
         Method::AccessToken => ".accessTokenSettings",
         Method::Anonymous => ".anonymousSettings",
     }
-}
-
-const WEBSOCKETS: &str = "(has(self.protocol) && self.protocol == 'WebSockets')";
-const TLS: &str = "(!has(self.tls) || !has(self.tls.mode) || self.tls.mode == 'Enabled')";
-
-/// The grammar of `host`. Patterns are raw strings in double quotes, because that of the path has a single one in it.
-fn host() -> Vec<Rule> {
-    let invalid = |rule: String, message: &str| Rule {
-        rule,
-        message: message.to_owned(),
-        message_expression: None,
-        field_path: ".host",
-        reason: Reason::Invalid,
-    };
-    let typo =
-        r"^([0-9]{1,3}\\.){4}[0-9]{2,5}$|^[-A-Za-z0-9.]*[A-Za-z][-A-Za-z0-9.]*\\.[0-9]{2,5}$";
-    let write = "write <name>:<port>, for example aio-broker:18883";
-    vec![
-        Rule {
-            message_expression: Some(format!(
-                "self.host.matches('{typo}') ? 'has no port: write ' + self.host.substring(0, self.host.lastIndexOf('.')) + ':' + \
-                 self.host.substring(self.host.lastIndexOf('.') + 1) : '{write}'"
-            )),
-            ..invalid(
-                format!(
-                    r#"!has(self.host) || {WEBSOCKETS} || self.host.matches(r"^({DNS_NAME}|{IPV6}):{PORT}$")"#
-                ),
-                write,
-            )
-        },
-        invalid(
-            format!(
-                r#"!has(self.host) || !{WEBSOCKETS} || self.host.matches(r"^(wss?://)?({DNS_NAME}|{IPV6})(:{PORT})?{PATH}?$")"#
-            ),
-            "write [ws[s]://]<name>[:<port>][/<path>], for example broker.example:443/mqtt",
-        ),
-        invalid(
-            format!(
-                r#"!has(self.host) || !({WEBSOCKETS} || self.host.contains(':')) || !self.host.matches(r"^(wss?://)?([-A-Za-z0-9]*\.)*[0-9]+(:.*|/.*)?$") || self.host.matches(r"^(wss?://)?({OCTET}\.){{3}}{OCTET}(:.*|/.*)?$")"#
-            ),
-            "ends with a number and is no IPv4 address: write <name>:<port>",
-        ),
-        invalid(
-            format!(
-                "!has(self.host) || !{WEBSOCKETS} || !self.host.contains('://') || self.host.startsWith('wss://') == {TLS}"
-            ),
-            "scheme wss needs tls.mode Enabled, scheme ws needs Disabled",
-        ),
-    ]
-}
-
-/// What Event Grid would refuse; it is known by its host.
-fn event_grid() -> Vec<Rule> {
-    let elsewhere = r"(!has(self.host) || !self.host.lowerAscii().matches('^(wss?://)?[^/:]+\\.ts\\.eventgrid\\.azure\\.net(:[0-9]+)?(/|$)'))";
-    vec![
-        Rule {
-            rule: format!("{elsewhere} || {TLS}"),
-            message: "Event Grid takes only TLS: write Enabled".to_owned(),
-            message_expression: None,
-            field_path: ".tls.mode",
-            reason: Reason::Invalid,
-        },
-        Rule {
-            rule: format!(
-                "{elsewhere} || self.authentication.method in ['SystemAssignedManagedIdentity', 'UserAssignedManagedIdentity', 'X509Certificate']"
-            ),
-            message: "Event Grid takes SystemAssignedManagedIdentity, UserAssignedManagedIdentity or X509Certificate".to_owned(),
-            message_expression: None,
-            field_path: ".authentication.method",
-            reason: Reason::Invalid,
-        },
-        Rule {
-            rule: format!("{elsewhere} || !has(self.keepAliveSeconds) || self.keepAliveSeconds <= 1160"),
-            message: "too high for Event Grid: write at most 1160".to_owned(),
-            message_expression: None,
-            field_path: ".keepAliveSeconds",
-            reason: Reason::Invalid,
-        },
-    ]
-}
-
-fn between_fields() -> Vec<Rule> {
-    let secure: Vec<String> = Method::ALL
-        .into_iter()
-        .filter(|method| method.needs_tls())
-        .map(|method| format!("'{method}'"))
-        .collect();
-    vec![
-        Rule {
-            rule: format!("!(self.authentication.method in [{}]) || {TLS}", secure.join(", ")),
-            message: "this method needs TLS: write Enabled".to_owned(),
-            message_expression: Some("self.authentication.method + ' needs TLS: write Enabled'".to_owned()),
-            field_path: ".tls.mode",
-            reason: Reason::Invalid,
-        },
-        Rule {
-            rule: "!has(self.cloudEventAttributes) || !has(self.CloudEventAttributes) || self.cloudEventAttributes == self.CloudEventAttributes".to_owned(),
-            message: "differs from CloudEventAttributes: keep cloudEventAttributes only".to_owned(),
-            message_expression: None,
-            field_path: ".cloudEventAttributes",
-            reason: Reason::Invalid,
-        },
-    ]
 }

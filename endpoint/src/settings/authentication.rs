@@ -1,6 +1,7 @@
 //! The `authentication` object: one method, its settings, and no other method's settings.
 
-use super::read::{Choice, Field, Findings, Section, quoted};
+use super::read::{Field, Findings, Section};
+use super::words::{Choice, quoted};
 use super::{Authentication, Method, fields, names};
 use crate::contract::{DEFAULT_AUDIENCE, MANAGED_IDENTITY_AUDIENCE, MANAGED_IDENTITY_SCOPE};
 use crate::limits::{AUDIENCE_CHARS_MAX, SUBDOMAIN_CHARS_MAX};
@@ -38,7 +39,7 @@ pub(super) fn check(
     mqtt: &Section<'_>,
     findings: &mut Findings,
 ) -> (Option<Authentication>, Option<Method>) {
-    let section = mqtt.section("authentication", findings);
+    let section = mqtt.section("authentication", fields::AUTHENTICATION, findings);
     if !section.present {
         findings.deny(
             section.path,
@@ -99,11 +100,12 @@ fn settings_of(
     section: &Section<'_>,
     findings: &mut Findings,
 ) -> Option<Authentication> {
-    let settings = section.section(method.settings_key(), findings);
+    let known = fields::of_method(method);
+    let settings = section.section(method.settings_key(), known, findings);
     if settings.present && !settings.is_object() {
         return None;
     }
-    settings.deny_unknown(fields::of_method(method), findings);
+    settings.deny_unknown(known, findings);
     match method {
         Method::ServiceAccountToken => service_account_token(&settings, findings),
         Method::X509Certificate => secret(&settings, "certificate and key", findings)
@@ -165,7 +167,7 @@ fn user_assigned(settings: &Section<'_>, findings: &mut Findings) -> Option<Auth
     if scope.is_some_and(|scope| !scope.ends_with("/.default")) {
         findings.warn(
             settings.at("scope"),
-            "without /.default at its end it is refused",
+            "lacks /.default at its end: Entra refuses it",
         );
     }
     Some(Authentication::UserAssignedManagedIdentity {

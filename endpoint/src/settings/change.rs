@@ -35,3 +35,68 @@ fn at<'a>(resource: &'a Value, path: &str) -> Option<&'a Value> {
     path.split('.')
         .try_fold(resource, |value, key| value.get(key))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{violations_introduced, warnings_of_change};
+    use crate::settings::tests::made::{resource, settings};
+
+    #[test]
+    fn an_update_is_denied_only_for_what_it_introduces() {
+        let anonymous = json!({ "method": "Anonymous" });
+        let mqtt =
+            |host: &str, qos: u8| json!({ "host": host, "qos": qos, "authentication": anonymous });
+        for (old, new, wanted) in [
+            (mqtt("broken", 1), mqtt("broken", 0), &[][..]),
+            (
+                mqtt("broken", 1),
+                mqtt("also-broken", 1),
+                &["spec.mqttSettings.host"],
+            ),
+            (
+                mqtt("broken", 1),
+                mqtt("broken", 7),
+                &["spec.mqttSettings.qos"],
+            ),
+            (mqtt("broken", 7), mqtt("good:1", 7), &[]),
+            (
+                mqtt("good:1", 1),
+                mqtt("broken", 7),
+                &["spec.mqttSettings.host", "spec.mqttSettings.qos"],
+            ),
+            // The message is the same and quotes nothing, but the value is another.
+            (
+                mqtt("a@b:1", 1),
+                mqtt("a@c:1", 1),
+                &["spec.mqttSettings.host"],
+            ),
+        ] {
+            let found = violations_introduced(&resource(old), &resource(new));
+            let fields: Vec<&str> = found
+                .iter()
+                .map(|violation| violation.field.as_str())
+                .collect();
+            assert_eq!(fields, wanted);
+        }
+        let foreign = json!({ "kind": "ConfigMap" });
+        assert_eq!(
+            violations_introduced(&foreign, &resource(mqtt("broken", 1))).len(),
+            1
+        );
+    }
+
+    #[test]
+    fn a_change_of_the_prefix_is_warned_of() {
+        let old = settings(json!({ "authentication": { "method": "Anonymous" } }));
+        let new = settings(
+            json!({ "authentication": { "method": "Anonymous" }, "clientIdPrefix": "press-4" }),
+        );
+        assert_eq!(warnings_of_change(&old, &old), []);
+        let warnings = warnings_of_change(&old, &new);
+        assert_eq!(warnings.len(), 1);
+        assert_eq!(warnings[0].field, "spec.mqttSettings.clientIdPrefix");
+        assert!(warnings[0].to_string().len() <= 120);
+    }
+}

@@ -45,7 +45,8 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings) {
         }
         return;
     }
-    if facts.tls == Some(false) {
+    // A method that needs TLS has said so already.
+    if facts.tls == Some(false) && !facts.method.is_some_and(Method::needs_tls) {
         findings.invalid(
             "spec.mqttSettings.tls.mode",
             "Event Grid takes only TLS: write Enabled",
@@ -97,7 +98,7 @@ fn warn(host: &Host, facts: &Facts<'_>, findings: &mut Findings) {
     if facts.retain == Some(Retain::Keep) {
         findings.warn(
             "spec.mqttSettings.retain",
-            "Keep on Event Grid is limited (64 KiB a message, MQTT 5 only)",
+            "Keep: Event Grid retains up to 64 KiB a message, 10,000 messages",
         );
     }
     if facts

@@ -5,6 +5,8 @@
 use super::Method;
 
 pub(crate) const ROOT: &[&str] = &["apiVersion", "kind", "metadata", "spec", "status"];
+/// The fields of the metadata that we read; the others are the API server's to check.
+pub(crate) const METADATA: &[&str] = &["name", "namespace"];
 pub(crate) const SPEC: &[&str] = &["endpointType", "mqttSettings"];
 pub(crate) const MQTT: &[&str] = &[
     "host",

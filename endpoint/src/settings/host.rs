@@ -1,10 +1,11 @@
 //! The `host` field: `<name>:<port>` for MQTT, `[ws[s]://]<name>[:<port>][/<path>]` for WebSockets.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
-
-use super::read::{Field, Findings, quoted};
+use super::read::{Field, Findings};
+use super::words::quoted;
 use super::{Host, names};
 use crate::limits::HOST_CHARS_MAX;
+
+mod authority;
 
 const FIELD: &str = "spec.mqttSettings.host";
 /// What the local broker of Azure IoT Operations is called.
@@ -94,7 +95,7 @@ fn read(text: &str, context: Context) -> Result<Target, Vec<String>> {
     }
     faults.extend(scheme.and_then(|scheme| scheme_fault(scheme, rest, context)));
     faults.extend(path_fault(authority, path, context));
-    let name_and_port = authority_of(authority, context, &mut faults);
+    let name_and_port = authority::authority_of(authority, context, &mut faults);
     match name_and_port {
         Some((name, port)) if faults.is_empty() => {
             let port = port.unwrap_or(if context.tls == Some(false) {
@@ -159,14 +160,14 @@ fn scheme_fault(scheme: &str, rest: &str, context: Context) -> Option<String> {
     };
     match (scheme, context.tls) {
         ("wss", Some(false)) => Some(format!(
-            "has scheme wss but tls.mode is Disabled: write ws://{authority}, or tls.mode: Enabled"
+            "has scheme wss but tls.mode is Disabled: write ws://{rest}, or tls.mode: Enabled"
         )),
         ("ws", Some(true)) => Some(format!(
-            "has scheme ws but tls.mode is Enabled: write wss://{authority}, or tls.mode: Disabled"
+            "has scheme ws but tls.mode is Enabled: write wss://{rest}, or tls.mode: Disabled"
         )),
         ("ws" | "wss", _) => None,
         _ => Some(format!(
-            "has the scheme {}: write {wanted}://{authority}",
+            "has the scheme {}: write {wanted}://{rest}",
             quoted(scheme)
         )),
     }
@@ -195,187 +196,11 @@ fn path_fault(authority: &str, path: &str, context: Context) -> Option<String> {
         _ => !(c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@/".contains(*c)),
     });
     bad.map(|(_, c)| {
-        format!("has {c:?} in its path: write it percent-encoded, for example %20 for a space")
+        let encoded: String = c
+            .encode_utf8(&mut [0; 4])
+            .bytes()
+            .map(|byte| format!("%{byte:02X}"))
+            .collect();
+        format!("has {c:?} in its path: write {encoded} in its place")
     })
-}
-
-/// Name and port, each fault reported.
-fn authority_of(
-    authority: &str,
-    context: Context,
-    faults: &mut Vec<String>,
-) -> Option<(String, Option<u16>)> {
-    let (name, port) = match split(authority, context) {
-        Ok(parts) => parts,
-        Err(fault) => {
-            faults.push(fault);
-            return None;
-        }
-    };
-    let port = match port {
-        None if context.websockets => Some(None),
-        None => {
-            faults.push(no_port(name, authority, context));
-            None
-        }
-        Some(digits) => port_of(digits)
-            .map(Some)
-            .map_err(|fault| faults.push(fault))
-            .ok(),
-    };
-    let name = name_fault(name, authority).map_or_else(
-        || {
-            Some(
-                name.trim_start_matches('[')
-                    .trim_end_matches(']')
-                    .to_owned(),
-            )
-        },
-        |fault| {
-            // The text for a missing port has told about a name that ends like a port.
-            let told = !context.websockets && port.is_none() && typo(authority).is_some();
-            if !told {
-                faults.push(fault);
-            }
-            None
-        },
-    );
-    Some((name?, port?))
-}
-
-/// Splits at the colon before the port; the name keeps its brackets.
-fn split(authority: &str, context: Context) -> Result<(&str, Option<&str>), String> {
-    if authority.starts_with('[') {
-        let Some(end) = authority.find(']') else {
-            return Err(format!(
-                "has no ']' after {}: write [<IPv6 address>]:<port>",
-                quoted(authority)
-            ));
-        };
-        let (name, rest) = authority.split_at(end + 1);
-        return match rest.strip_prefix(':') {
-            _ if rest.is_empty() => Ok((name, None)),
-            Some(port) => Ok((name, Some(port))),
-            None => Err(format!(
-                "has {} after ']': write {name}:<port>",
-                quoted(rest)
-            )),
-        };
-    }
-    match authority.rsplit_once(':') {
-        Some((name, port)) if name.contains(':') => {
-            let write = match (name.parse::<Ipv6Addr>(), authority.parse::<Ipv6Addr>()) {
-                (Ok(_), _) if port_of(port).is_ok() => format!("[{name}]:{port}"),
-                (_, Ok(_)) => format!("[{authority}]:{}", example_port(context)),
-                _ => "<name>:<port>, or [<IPv6 address>]:<port>".to_owned(),
-            };
-            Err(format!("has more than one colon: write {write}"))
-        }
-        Some((name, port)) => Ok((name, Some(port))),
-        None => Ok((authority, None)),
-    }
-}
-
-fn example_port(context: Context) -> u16 {
-    match (context.websockets, context.tls) {
-        (true, Some(false)) => WS_PORT,
-        (true, _) => WSS_PORT,
-        (false, Some(false)) => 1883,
-        (false, _) => 8883,
-    }
-}
-
-fn no_port(name: &str, authority: &str, context: Context) -> String {
-    match typo(authority) {
-        Some((name, port)) => format!("{} has no port: write {name}:{port}", quoted(authority)),
-        None if name.is_empty() => "has no name: write <name>:<port>".to_owned(),
-        None => {
-            let name = authority.trim_end_matches('.');
-            format!(
-                "{} has no port: write {name}:<port>, for example {name}:{}",
-                quoted(authority),
-                example_port(context)
-            )
-        }
-    }
-}
-
-/// `broker.svc.8885` or `10.0.0.5.1883`: a dot where the colon belongs. A plain IPv4 address is none.
-fn typo(authority: &str) -> Option<(&str, &str)> {
-    let (name, port) = authority.rsplit_once('.')?;
-    let like_port = (2..=5).contains(&port.len()) && port_of(port).is_ok();
-    (like_port && authority.parse::<Ipv4Addr>().is_err() && names::is_host_name(name))
-        .then_some((name, port))
-}
-
-fn port_of(digits: &str) -> Result<u16, String> {
-    if digits.is_empty() {
-        return Err("has no port after the colon: write a port from 1 to 65535".to_owned());
-    }
-    if !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(format!(
-            "has the port {}, which is no number: write one from 1 to 65535",
-            quoted(digits)
-        ));
-    }
-    let number = digits.trim_start_matches('0');
-    match number.parse::<u16>() {
-        Ok(port) if number.len() == digits.len() => Ok(port),
-        Ok(port) => Err(format!("has the port {}: write {port}", quoted(digits))),
-        Err(_) if number.is_empty() => Err("has port 0: write one from 1 to 65535".to_owned()),
-        Err(_) => Err(format!(
-            "has the port {}, which is too high: write one from 1 to 65535",
-            quoted(digits)
-        )),
-    }
-}
-
-/// What is wrong with a name that is told apart from its port.
-fn name_fault(name: &str, authority: &str) -> Option<String> {
-    if let Some(address) = name.strip_prefix('[') {
-        let address = address.trim_end_matches(']');
-        return address.parse::<Ipv6Addr>().is_err().then(|| {
-            format!(
-                "{} is not an IPv6 address: write one without zone, for example [fd00::5]",
-                quoted(name)
-            )
-        });
-    }
-    if name.is_empty() {
-        return Some("has no name: write a name before the port".to_owned());
-    }
-    if names::is_host_name(name) {
-        return None;
-    }
-    if let Some((name, port)) = typo(authority) {
-        return Some(format!(
-            "{} has no port: write {name}:{port}",
-            quoted(authority)
-        ));
-    }
-    let last = name.rsplit('.').next().unwrap_or(name);
-    Some(
-        if name.ends_with('.') && names::is_host_name(name.trim_end_matches('.')) {
-            format!(
-                "{} ends with a dot: write {}",
-                quoted(name),
-                name.trim_end_matches('.')
-            )
-        } else if !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()) {
-            format!(
-                "{} is neither a name nor an IPv4 address: write four numbers from 0 to 255",
-                quoted(name)
-            )
-        } else if !name.is_ascii() {
-            format!(
-                "{} is no DNS name: write it in its ASCII form (xn--...)",
-                quoted(name)
-            )
-        } else {
-            format!(
-                "{} is no DNS name: write letters, digits, '-' and '.', each part of 1 to 63 characters without '-' at its ends",
-                quoted(name)
-            )
-        },
-    )
 }

@@ -58,3 +58,6 @@ impl Settings {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,11 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::fields;
+use super::words::{Choice, QUOTED_CHARS_MAX, kind_of_other, list, or_list, quoted, shown};
 use crate::violation::Reason;
 use crate::{Violation, Warning, suggest};
-
-/// Longer values are cut where a message quotes them: the reader knows what they wrote.
-const QUOTED_CHARS_MAX: usize = 60;
 
 /// What was found so far.
 #[derive(Debug, Default)]
@@ -63,6 +61,14 @@ impl<T> Field<T> {
         }
     }
 
+    /// What was most likely meant, where the field is there.
+    pub(super) fn meant(&self) -> Option<&T> {
+        match self {
+            Field::Good(value) | Field::Bad(Some(value)) => Some(value),
+            Field::Absent | Field::Bad(None) => None,
+        }
+    }
+
     /// The value for checks on other fields: what was most likely meant.
     pub(super) fn meant_or(self, default: T) -> Option<T> {
         match self {
@@ -70,39 +76,6 @@ impl<T> Field<T> {
             Field::Bad(guess) => guess,
             Field::Good(value) => Some(value),
         }
-    }
-}
-
-/// A closed set of words.
-pub(super) struct Choice<T: 'static> {
-    /// What a word of the set is, with its article.
-    pub(super) what: &'static str,
-    pub(super) words: &'static [(&'static str, T)],
-    /// Words that people write for one of the set and that are not near it in letters.
-    pub(super) aliases: &'static [(&'static str, &'static str)],
-}
-
-impl<T: Copy> Choice<T> {
-    fn get(&self, word: &str) -> Option<T> {
-        self.words
-            .iter()
-            .find(|(name, _)| *name == word)
-            .map(|(_, value)| *value)
-    }
-
-    fn meant(&self, given: &str) -> Option<&'static str> {
-        let alias = self
-            .aliases
-            .iter()
-            .find(|(alias, _)| alias.eq_ignore_ascii_case(given));
-        alias
-            .map(|(_, word)| *word)
-            .or_else(|| suggest::nearest(given, self.words.iter().map(|(name, _)| *name)))
-    }
-
-    /// `A, B or C`
-    pub(super) fn list(&self) -> String {
-        or_list(self.words.iter().map(|(name, _)| *name))
     }
 }
 
@@ -117,20 +90,36 @@ pub(super) struct Section<'a> {
 impl<'a> Section<'a> {
     /// The whole resource; reports it where it is no object.
     pub(super) fn root(resource: &'a Value, findings: &mut Findings) -> Section<'a> {
-        Section::of(Some(resource), String::new(), findings)
+        Section::of(Some(resource), String::new(), fields::ROOT, findings)
     }
 
-    /// The object in the field `key`; reports one of another type.
-    pub(super) fn section(&self, key: &str, findings: &mut Findings) -> Section<'a> {
-        Section::of(self.get(key), self.at(key), findings)
+    /// The object in the field `key` with the fields `known`; reports one of another type.
+    pub(super) fn section(
+        &self,
+        key: &str,
+        known: &[&str],
+        findings: &mut Findings,
+    ) -> Section<'a> {
+        Section::of(self.get(key), self.at(key), known, findings)
     }
 
-    fn of(value: Option<&'a Value>, path: String, findings: &mut Findings) -> Section<'a> {
-        if let Some(value) = value.filter(|value| !value.is_object()) {
+    fn of(
+        value: Option<&'a Value>,
+        path: String,
+        known: &[&str],
+        findings: &mut Findings,
+    ) -> Section<'a> {
+        // What stands there in place of the object may be a secret, so only its type is told.
+        if let Some(kind) = value.and_then(kind_of_other) {
             let field = if path.is_empty() { "resource" } else { &path };
+            let write = if known.is_empty() {
+                "{}".to_owned()
+            } else {
+                format!("its fields below it ({})", list(known))
+            };
             findings.invalid(
                 field,
-                format!("must be an object with fields, not {}", shown(value)),
+                format!("must be an object, not {kind}: write {write}"),
             );
         }
         Section {
@@ -268,8 +257,11 @@ impl<'a> Section<'a> {
                 }
                 Some(near) => format!("write {near}"),
                 None if !places.is_empty() => format!("move it into {}", or_list(places)),
-                None if known.is_empty() => "remove it; there are no fields here".to_owned(),
-                None => format!("remove it; the fields here are {}", known.join(", ")),
+                None => match known {
+                    [] => "remove it; there are no fields here".to_owned(),
+                    [only] if self.get(only).is_none() => format!("write {only}"),
+                    _ => format!("remove it; the fields here are {}", list(known)),
+                },
             };
             findings.invalid(self.at(key), format!("is not a known field: {remedy}"));
         }
@@ -289,33 +281,4 @@ fn whole(value: &Value) -> Option<i128> {
             .filter(|float| float.fract() == 0.0)
             .map(|float| float as i128)
     })
-}
-
-/// `A, B or C`
-pub(super) fn or_list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
-    let words: Vec<&str> = words.into_iter().collect();
-    match words.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
-        Some((last, _)) => (*last).to_owned(),
-        None => String::new(),
-    }
-}
-
-/// A value as a message shows it: never longer than a line, never more of an object than that it is one.
-pub(super) fn shown(value: &Value) -> String {
-    match value {
-        Value::Null => "null".to_owned(),
-        Value::Bool(_) | Value::Number(_) => value.to_string(),
-        Value::String(text) => quoted(text),
-        Value::Array(_) => "a list".to_owned(),
-        Value::Object(_) => "an object".to_owned(),
-    }
-}
-
-/// Text in quotes, control characters escaped, cut to a readable length.
-pub(super) fn quoted(text: &str) -> String {
-    match text.char_indices().nth(QUOTED_CHARS_MAX) {
-        Some((end, _)) => format!("{:?}...", &text[..end]),
-        None => format!("{text:?}"),
-    }
 }

@@ -143,3 +143,6 @@ impl AsyncWrite for WebSocket {
         Pin::new(&mut self.stream).poll_close(cx).map_err(io_error)
     }
 }
+
+#[cfg(test)]
+mod tests;

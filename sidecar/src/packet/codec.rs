@@ -1,22 +1,17 @@
 //! Framing: from a read buffer to packets, and from packets to a write buffer.
 
-mod read;
-#[cfg(test)]
-mod tests;
+mod header;
+mod encode;
+pub(super) mod read;
+pub(super) mod write;
 
-use bytes::{Buf, BufMut, BytesMut};
+use bytes::{Buf, BytesMut};
 
-pub(super) use read::Reader;
-
-use super::{
-    Ack, Auth, ConnAck, Connect, Disconnect, Packet, PacketId, ProtocolVersion, Publish, Qos,
-    ReasonCode, SubAck, Subscribe, UnsubAck, Unsubscribe,
-};
-
-/// The largest remaining length that four bytes can say (MQTT 5 section 2.1.4).
-const REMAINING_MAX: usize = 268_435_455;
-/// A topic of the greatest length with what surrounds it, before a packet identifier.
-const TOPIC_FIELD_MAX: usize = 2 + u16::MAX as usize;
+use self::header::{FixedHeader, PacketType};
+use self::read::Reader;
+use super::publish::{RECEIVED_CODES, RELEASE_CODES};
+use super::{Ack, Auth, ConnAck, Connect, Disconnect, Packet, PacketId, ProtocolVersion, Publish};
+use super::{Qos, ReasonCode, SubAck, Subscribe, UnsubAck, Unsubscribe};
 
 /// Which peer's packets are read: it decides which packet types are legal, and what happens to one that is too large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,24 +36,31 @@ pub enum Frame {
     },
 }
 
-/// Reads packets of one peer.
-#[derive(Debug)]
-pub struct Decoder {
-    role: Role,
-    version: ProtocolVersion,
-    packet_size_max: usize,
-    /// Bytes of a skipped packet that are still to come.
-    skip: usize,
-}
-
 /// Why bytes are no packet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message} ({reason})")]
 pub struct DecodeError {
-    /// What the peer is told: 0x81 malformed, 0x82 protocol error, 0x84 version, 0x90 topic name, 0x95 too large, ...
+    /// What the peer is told: 0x81 malformed, 0x82 protocol error, 0x84 version, 0x90 topic name, 0x94 alias, 0x95 too large, ...
     pub reason: ReasonCode,
     /// What was wrong, for the log.
     pub message: &'static str,
+}
+
+impl DecodeError {
+    /// An error with a reason of its own.
+    pub(crate) const fn new(reason: ReasonCode, message: &'static str) -> Self {
+        Self { reason, message }
+    }
+
+    /// The bytes cannot be parsed (MQTT 5 section 1.2, Malformed Packet).
+    pub(crate) const fn malformed(message: &'static str) -> Self {
+        Self::new(ReasonCode::MALFORMED_PACKET, message)
+    }
+
+    /// The packet can be parsed and says what it must not (MQTT 5 section 1.2, Protocol Error).
+    pub(crate) const fn protocol(message: &'static str) -> Self {
+        Self::new(ReasonCode::PROTOCOL_ERROR, message)
+    }
 }
 
 /// Why a packet cannot be written.
@@ -69,28 +71,22 @@ pub struct EncodeError {
     pub message: &'static str,
 }
 
-pub(super) const fn malformed(message: &'static str) -> DecodeError {
-    DecodeError {
-        reason: ReasonCode::MALFORMED_PACKET,
-        message,
+impl EncodeError {
+    pub(crate) const fn new(message: &'static str) -> Self {
+        Self { message }
     }
 }
 
-pub(super) const fn protocol_error(message: &'static str) -> DecodeError {
-    DecodeError {
-        reason: ReasonCode::PROTOCOL_ERROR,
-        message,
-    }
-}
+/// Least that a read should have room for: some dozens of small packets, or the start of a large one.
+const READ_BYTES_MIN: usize = 8 * 1024;
 
-/// The fixed header of a packet (MQTT 5 section 2.1.1).
-#[derive(Debug, Clone, Copy)]
-struct Header {
-    kind: u8,
-    flags: u8,
-    /// Bytes of the fixed header.
-    length: usize,
-    remaining: usize,
+/// Reads packets of one peer. Between calls it holds no bytes, only how many are still to be skipped.
+#[derive(Debug)]
+pub struct Decoder {
+    role: Role,
+    version: ProtocolVersion,
+    packet_size_max: usize,
+    skip: usize,
 }
 
 impl Decoder {
@@ -104,19 +100,31 @@ impl Decoder {
         }
     }
 
-    /// The version that packets are read in.
+    /// The version packets are read in: that of the last CONNECT, also of one whose rest was refused.
+    /// A CONNECT of an unknown level leaves it as it was.
     pub fn version(&self) -> ProtocolVersion {
         self.version
     }
 
-    /// Changes the limit for packets whose header was not read yet.
+    /// Sets the limit for the packets that follow, in bytes.
     pub fn set_packet_size_max(&mut self, packet_size_max: usize) {
         self.packet_size_max = packet_size_max;
     }
 
+    /// How many more bytes a read should have room for, after `decode` asked for more: what the packet at the front
+    /// of `buffer` lacks, but no more than has been received of it (or 8 KiB), so that a mere claim of length costs nothing.
+    pub fn wanted(&self, buffer: &BytesMut) -> usize {
+        if self.skip > 0 {
+            return READ_BYTES_MIN;
+        }
+        let missing = match FixedHeader::read(buffer, self.role, self.version) {
+            Ok(Some(header)) => header.total().saturating_sub(buffer.len()),
+            _ => 0,
+        };
+        missing.min(buffer.len()).max(READ_BYTES_MIN)
+    }
+
     /// Takes the next packet off the front of `buffer`; `None` asks for more bytes.
-    ///
-    /// Nothing is reserved for a packet that is not there yet: the caller grows the buffer as bytes arrive.
     ///
     /// # Errors
     /// The bytes are no legal packet of this peer: the connection must be closed with the error's reason.
@@ -125,305 +133,107 @@ impl Decoder {
             let skipped = self.skip.min(buffer.len());
             buffer.advance(skipped);
             self.skip -= skipped;
-            if self.skip > 0 {
-                return Ok(None);
-            }
         }
-        let Some(header) = Header::read(buffer)? else {
+        let Some(header) = FixedHeader::read(buffer, self.role, self.version)? else {
             return Ok(None);
         };
-        self.check_kind(header)?;
-        let size = header.length + header.remaining;
-        if size > self.packet_size_max {
-            return self.skip_publish(header, buffer);
+        if header.total() > self.packet_size_max {
+            return self.skip_publish(&header, buffer);
         }
-        if buffer.len() < size {
+        if buffer.len() < header.total() {
             return Ok(None);
         }
-        let mut body = buffer.split_to(size).freeze();
-        body.advance(header.length);
-        self.decode_body(header, Reader(body))
-            .map(|packet| Some(Frame::Packet(packet)))
+        buffer.advance(header.len);
+        if header.body_len == 2 && header.packet_type.is_ack() {
+            // Half of all packets: not worth a share in the buffer.
+            let packet_id = read::packet_id(buffer[0], buffer[1])?;
+            buffer.advance(2);
+            let ack = Ack::new(packet_id, ReasonCode::SUCCESS);
+            return Ok(Some(Frame::Packet(header.packet_type.with_ack(ack))));
+        }
+        let body = Reader::new(buffer.split_to(header.body_len).freeze());
+        self.decode_body(&header, body)
     }
 
-    fn check_kind(&self, header: Header) -> Result<(), DecodeError> {
-        let legal = match (header.kind, self.role) {
-            (0, _) => return Err(malformed("packet type 0")),
-            (15, _) if self.version == ProtocolVersion::V311 => {
-                return Err(malformed("packet type 15, which 3.1.1 does not have"));
+    /// Each packet is made where it is returned: to move one again costs as much as to read it.
+    fn decode_body(
+        &mut self,
+        header: &FixedHeader,
+        body: Reader,
+    ) -> Result<Option<Frame>, DecodeError> {
+        let (role, version) = (self.role, self.version);
+        let packet = |packet| Ok(Some(Frame::Packet(packet)));
+        match header.packet_type {
+            PacketType::Publish => packet(Packet::Publish(Publish::decode(
+                header.flags,
+                body,
+                role,
+                version,
+            )?)),
+            PacketType::PubAck | PacketType::PubRec => packet(
+                header
+                    .packet_type
+                    .with_ack(Ack::decode(body, version, RECEIVED_CODES)?),
+            ),
+            PacketType::PubRel | PacketType::PubComp => packet(
+                header
+                    .packet_type
+                    .with_ack(Ack::decode(body, version, RELEASE_CODES)?),
+            ),
+            PacketType::Connect => {
+                let connect = Connect::decode(body, &mut self.version)?;
+                header.check_minimal(self.version)?;
+                packet(Packet::Connect(Box::new(connect)))
             }
-            (3..=7 | 14 | 15, _) => true,
-            (1 | 8 | 10 | 12, role) => role == Role::Client,
-            (_, role) => role == Role::Broker,
-        };
-        if !legal {
-            return Err(protocol_error("a packet that only the other side sends"));
-        }
-        let expected = match header.kind {
-            3 => return Ok(()),
-            6 | 8 | 10 => 0b0010,
-            _ => 0,
-        };
-        match header.flags == expected {
-            true => Ok(()),
-            // [MQTT-2.1.3-1]
-            false => Err(malformed("reserved flags in the fixed header")),
+            PacketType::ConnAck => packet(Packet::ConnAck(ConnAck::decode(body, version)?)),
+            PacketType::Subscribe => packet(Packet::Subscribe(Subscribe::decode(body, version)?)),
+            PacketType::SubAck => packet(Packet::SubAck(SubAck::decode(body, version)?)),
+            PacketType::Unsubscribe => {
+                packet(Packet::Unsubscribe(Unsubscribe::decode(body, version)?))
+            }
+            PacketType::UnsubAck => packet(Packet::UnsubAck(UnsubAck::decode(body, version)?)),
+            PacketType::PingReq => body.finish().and_then(|()| packet(Packet::PingReq)),
+            PacketType::PingResp => body.finish().and_then(|()| packet(Packet::PingResp)),
+            PacketType::Disconnect => {
+                packet(Packet::Disconnect(Disconnect::decode(body, role, version)?))
+            }
+            PacketType::Auth => packet(Packet::Auth(Auth::decode(body, role)?)),
         }
     }
 
-    /// A PUBLISH of the broker that is too large is skipped; anything else that is too large is an error.
+    /// A packet above the limit: only a PUBLISH of the broker is survived. It is named as soon as its packet
+    /// identifier is there, for which at most a topic of 65,535 bytes must be buffered.
     fn skip_publish(
         &mut self,
-        header: Header,
+        header: &FixedHeader,
         buffer: &mut BytesMut,
     ) -> Result<Option<Frame>, DecodeError> {
-        if self.role == Role::Client || header.kind != 3 {
-            let reason = ReasonCode::PACKET_TOO_LARGE;
-            return Err(DecodeError {
-                reason,
-                message: "a packet larger than allowed",
-            });
+        if self.role == Role::Client || header.packet_type != PacketType::Publish {
+            return Err(DecodeError::new(
+                ReasonCode::PACKET_TOO_LARGE,
+                "packet is larger than the limit",
+            ));
         }
-        let qos = publish_qos(header.flags)?;
-        let start = &buffer[header.length..];
-        let Some(topic_length) = start.get(..2) else {
+        let qos = header.qos()?;
+        let id_len = if qos == Qos::AtMostOnce { 0 } else { 2 };
+        let Some(&[high, low]) = buffer.get(header.len..header.len + 2) else {
             return Ok(None);
         };
-        let id_at = 2 + usize::from(u16::from_be_bytes([topic_length[0], topic_length[1]]));
-        let needed = match qos {
-            Qos::AtMostOnce => id_at,
-            _ => id_at + 2,
+        let id_at = header.len + 2 + usize::from(u16::from_be_bytes([high, low]));
+        if header.total() < id_at + id_len {
+            return Err(read::ENDS_EARLY);
+        }
+        let packet_id = match buffer.get(id_at..id_at + id_len) {
+            None => return Ok(None),
+            Some(&[high, low]) => read::packet_id(high, low)?,
+            Some(_) => 0,
         };
-        debug_assert!(needed <= TOPIC_FIELD_MAX + 2);
-        if needed > header.remaining {
-            return Err(malformed("a PUBLISH that ends within its topic"));
-        }
-        if start.len() < needed {
-            return Ok(None);
-        }
-        let packet_id = match qos {
-            Qos::AtMostOnce => 0,
-            _ => u16::from_be_bytes([start[id_at], start[id_at + 1]]),
-        };
-        if packet_id == 0 && qos > Qos::AtMostOnce {
-            return Err(protocol_error("packet identifier 0"));
-        }
-        let size = header.length + header.remaining;
-        let here = size.min(buffer.len());
-        buffer.advance(here);
-        self.skip = size - here;
+        let skipped = header.total().min(buffer.len());
+        buffer.advance(skipped);
+        self.skip = header.total() - skipped;
         Ok(Some(Frame::Skipped { qos, packet_id }))
     }
-
-    fn decode_body(&mut self, header: Header, mut reader: Reader) -> Result<Packet, DecodeError> {
-        let version = self.version;
-        let packet = match header.kind {
-            1 => {
-                let connect = Connect::decode(&mut reader)?;
-                self.version = connect.version;
-                Packet::Connect(Box::new(connect))
-            }
-            2 => Packet::ConnAck(ConnAck::decode(&mut reader, version)?),
-            3 => {
-                let publish = Publish::decode(header.flags, reader, version, self.role)?;
-                return Ok(Packet::Publish(publish));
-            }
-            kind @ 4..=7 => {
-                let ack = Ack::decode(&mut reader, version, kind)?;
-                match kind {
-                    4 => Packet::PubAck(ack),
-                    5 => Packet::PubRec(ack),
-                    6 => Packet::PubRel(ack),
-                    _ => Packet::PubComp(ack),
-                }
-            }
-            8 => Packet::Subscribe(Subscribe::decode(&mut reader, version)?),
-            9 => Packet::SubAck(SubAck::decode(&mut reader, version)?),
-            10 => Packet::Unsubscribe(Unsubscribe::decode(&mut reader, version)?),
-            11 => Packet::UnsubAck(UnsubAck::decode(&mut reader, version)?),
-            12 => Packet::PingReq,
-            13 => Packet::PingResp,
-            14 => Packet::Disconnect(Disconnect::decode(&mut reader, version, self.role)?),
-            _ => Packet::Auth(Auth::decode(&mut reader)?),
-        };
-        reader.end()?;
-        Ok(packet)
-    }
 }
 
-impl Header {
-    fn read(buffer: &[u8]) -> Result<Option<Self>, DecodeError> {
-        let Some((first, rest)) = buffer.split_first() else {
-            return Ok(None);
-        };
-        let Some((remaining, length)) = read_variable(rest)? else {
-            return Ok(None);
-        };
-        Ok(Some(Self {
-            kind: first >> 4,
-            flags: first & 0x0F,
-            length: 1 + length,
-            remaining: remaining as usize,
-        }))
-    }
-}
-
-/// QoS in the flags of a PUBLISH; DUP must not be set with QoS 0 [MQTT-3.3.1-2], QoS must not be 3 [MQTT-3.3.1-4].
-pub(super) fn publish_qos(flags: u8) -> Result<Qos, DecodeError> {
-    match (flags >> 1 & 0b11, flags & 0b1000) {
-        (0, 0) => Ok(Qos::AtMostOnce),
-        (0, _) => Err(malformed("DUP with QoS 0")),
-        (1, _) => Ok(Qos::AtLeastOnce),
-        (2, _) => Ok(Qos::ExactlyOnce),
-        _ => Err(malformed("QoS 3")),
-    }
-}
-
-/// A variable byte integer at the front of `bytes` and how many bytes it takes; `None` where more are needed.
-pub(super) fn read_variable(bytes: &[u8]) -> Result<Option<(u32, usize)>, DecodeError> {
-    let mut value = 0;
-    for (index, byte) in bytes.iter().take(4).enumerate() {
-        value |= u32::from(byte & 0x7F) << (7 * index);
-        if byte & 0x80 == 0 {
-            return match *byte == 0 && index > 0 {
-                // [MQTT-1.5.5-1]
-                true => Err(malformed("a variable byte integer that is not minimal")),
-                false => Ok(Some((value, index + 1))),
-            };
-        }
-    }
-    match bytes.len() >= 4 {
-        true => Err(malformed("a variable byte integer of more than 4 bytes")),
-        false => Ok(None),
-    }
-}
-
-/// Bytes of a variable byte integer.
-pub(super) fn variable_len(value: usize) -> usize {
-    match value {
-        0..=127 => 1,
-        128..=16_383 => 2,
-        16_384..=2_097_151 => 3,
-        _ => 4,
-    }
-}
-
-pub(super) fn put_variable(out: &mut BytesMut, mut value: usize) {
-    while value > 127 {
-        out.put_u8((value & 0x7F) as u8 | 0x80);
-        value >>= 7;
-    }
-    out.put_u8(value as u8);
-}
-
-/// Binary data or a string; its length was checked by `check_len`.
-pub(super) fn put_field(out: &mut BytesMut, bytes: &[u8]) {
-    out.put_u16(bytes.len() as u16);
-    out.put_slice(bytes);
-}
-
-/// The fixed header, and room for the whole packet.
-pub(super) fn put_header(out: &mut BytesMut, first: u8, remaining: usize) {
-    out.reserve(5 + remaining);
-    out.put_u8(first);
-    put_variable(out, remaining);
-}
-
-/// Whether every field can be said in two bytes of length, and the packet in four.
-pub(super) fn check_len(
-    field_lengths: impl IntoIterator<Item = usize>,
-    remaining: usize,
-) -> Result<(), EncodeError> {
-    if field_lengths
-        .into_iter()
-        .any(|length| length > usize::from(u16::MAX))
-    {
-        return Err(EncodeError {
-            message: "a string or binary field of more than 65,535 bytes",
-        });
-    }
-    match remaining > REMAINING_MAX {
-        true => Err(EncodeError {
-            message: "a packet of more than 268,435,455 bytes",
-        }),
-        false => Ok(()),
-    }
-}
-
-impl Packet {
-    /// The name of the packet type, for logs.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Packet::Connect(_) => "CONNECT",
-            Packet::ConnAck(_) => "CONNACK",
-            Packet::Publish(_) => "PUBLISH",
-            Packet::PubAck(_) => "PUBACK",
-            Packet::PubRec(_) => "PUBREC",
-            Packet::PubRel(_) => "PUBREL",
-            Packet::PubComp(_) => "PUBCOMP",
-            Packet::Subscribe(_) => "SUBSCRIBE",
-            Packet::SubAck(_) => "SUBACK",
-            Packet::Unsubscribe(_) => "UNSUBSCRIBE",
-            Packet::UnsubAck(_) => "UNSUBACK",
-            Packet::PingReq => "PINGREQ",
-            Packet::PingResp => "PINGRESP",
-            Packet::Disconnect(_) => "DISCONNECT",
-            Packet::Auth(_) => "AUTH",
-        }
-    }
-
-    /// Bytes of the encoded packet.
-    pub fn encoded_len(&self, version: ProtocolVersion) -> usize {
-        let remaining = self.remaining(version);
-        1 + variable_len(remaining) + remaining
-    }
-
-    fn remaining(&self, version: ProtocolVersion) -> usize {
-        match self {
-            Packet::Connect(connect) => connect.remaining(),
-            Packet::ConnAck(connack) => connack.remaining(version),
-            Packet::Publish(publish) => publish.remaining(version),
-            Packet::PubAck(ack)
-            | Packet::PubRec(ack)
-            | Packet::PubRel(ack)
-            | Packet::PubComp(ack) => ack.remaining(version),
-            Packet::Subscribe(subscribe) => subscribe.remaining(version),
-            Packet::SubAck(suback) => suback.remaining(version),
-            Packet::Unsubscribe(unsubscribe) => unsubscribe.remaining(version),
-            Packet::UnsubAck(unsuback) => unsuback.remaining(version),
-            Packet::PingReq | Packet::PingResp => 0,
-            Packet::Disconnect(disconnect) => disconnect.remaining(version),
-            Packet::Auth(auth) => auth.remaining(),
-        }
-    }
-
-    /// Appends the packet to `out`; on an error `out` is as before.
-    ///
-    /// # Errors
-    /// A string or the packet is longer than MQTT can carry, or the packet does not exist in this version.
-    pub fn encode(&self, version: ProtocolVersion, out: &mut BytesMut) -> Result<(), EncodeError> {
-        match self {
-            Packet::Connect(connect) => connect.encode(out),
-            Packet::ConnAck(connack) => connack.encode(version, out),
-            Packet::Publish(publish) => publish.encode(version, out),
-            Packet::PubAck(ack) => ack.encode(0x40, version, out),
-            Packet::PubRec(ack) => ack.encode(0x50, version, out),
-            Packet::PubRel(ack) => ack.encode(0x62, version, out),
-            Packet::PubComp(ack) => ack.encode(0x70, version, out),
-            Packet::Subscribe(subscribe) => subscribe.encode(version, out),
-            Packet::SubAck(suback) => suback.encode(version, out),
-            Packet::Unsubscribe(unsubscribe) => unsubscribe.encode(version, out),
-            Packet::UnsubAck(unsuback) => unsuback.encode(version, out),
-            Packet::PingReq => {
-                put_header(out, 0xC0, 0);
-                Ok(())
-            }
-            Packet::PingResp => {
-                put_header(out, 0xD0, 0);
-                Ok(())
-            }
-            Packet::Disconnect(disconnect) => disconnect.encode(version, out),
-            Packet::Auth(auth) => auth.encode(version, out),
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,20 +1,20 @@
 //! CONNECT and CONNACK (sections 3.1 and 3.2).
 
+mod connack;
+
 use std::fmt;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use bytestring::ByteString;
 
-use super::codec::{
-    DecodeError, EncodeError, Reader, check_len, malformed, protocol_error, put_field, put_header,
-};
-use super::properties::Holder;
-use super::publish::check_topic;
-use super::{Properties, PropertyId, ProtocolVersion, Qos, ReasonCode};
+use super::codec::read::Reader;
+use super::codec::write::{self, Body};
+use super::properties::Place;
+use super::{DecodeError, EncodeError, Properties, ProtocolVersion, Qos, ReasonCode, topic};
 
-const PROTOCOL_NAME: &[u8] = b"MQTT";
+pub use connack::ConnAck;
 
-/// A client's request to connect.
+/// A client's request to connect. `Debug` shows neither password nor authentication data nor the will's payload.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Connect {
     /// Protocol level; the connection is decoded and encoded with it from here on.
@@ -50,44 +50,48 @@ pub struct Will {
     pub properties: Properties,
 }
 
-/// The server's answer to a CONNECT.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConnAck {
-    /// Whether the server had a session for this client id.
-    pub session_present: bool,
-    /// Reason code, or return code 0 to 5 in 3.1.1.
-    pub code: ReasonCode,
-    /// CONNACK properties.
-    pub properties: Properties,
+/// Connect Flags (section 3.1.2.3). Bits 3 and 4 are the will's QoS.
+mod flags {
+    pub(super) const RESERVED: u8 = 1;
+    pub(super) const CLEAN_START: u8 = 1 << 1;
+    pub(super) const WILL: u8 = 1 << 2;
+    pub(super) const WILL_QOS_AND_RETAIN: u8 = 0b0011_1000;
+    pub(super) const WILL_RETAIN: u8 = 1 << 5;
+    pub(super) const PASSWORD: u8 = 1 << 6;
+    pub(super) const USERNAME: u8 = 1 << 7;
 }
 
+const PROTOCOL_NAME: &str = "MQTT";
+
 impl Connect {
-    pub(super) fn decode(reader: &mut Reader) -> Result<Self, DecodeError> {
-        let version = decode_version(reader)?;
-        let flags = reader.u8()?;
-        if flags & 0x01 != 0 {
-            return Err(malformed("the reserved flag of CONNECT")); // [MQTT-3.1.2-3]
-        }
-        let keep_alive_seconds = reader.u16()?;
-        let properties = match version {
-            ProtocolVersion::V5 => Properties::decode(reader, Holder::Connect)?,
-            ProtocolVersion::V311 => Properties::default(),
+    /// `version` is set as soon as the level is known, so that a refusal can be written in it.
+    pub(super) fn decode(
+        mut body: Reader,
+        version: &mut ProtocolVersion,
+    ) -> Result<Self, DecodeError> {
+        *version = read_version(&mut body)?;
+        let version = *version;
+        let flags = body.byte()?;
+        check_flags(flags, version)?;
+        let keep_alive_seconds = body.two_bytes()?;
+        let (properties, _) = body.properties(Place::Connect, version)?;
+        let client_id = body.text()?;
+        let will = match flags & flags::WILL {
+            0 => None,
+            _ => Some(Will::decode(flags, &mut body, version)?),
         };
-        let method = properties.has(PropertyId::AuthenticationMethod);
-        if properties.has(PropertyId::AuthenticationData) && !method {
-            return Err(protocol_error("authentication data without a method"));
-        }
-        let client_id = reader.text()?;
-        let will = Will::decode(reader, flags, version)?;
-        let (has_username, has_password) = (flags & 0x80 != 0, flags & 0x40 != 0);
-        if version == ProtocolVersion::V311 && has_password && !has_username {
-            return Err(malformed("a password without a user name")); // [MQTT-3.1.2-22] of 3.1.1
-        }
-        let username = has_username.then(|| reader.text()).transpose()?;
-        let password = has_password.then(|| reader.binary()).transpose()?;
+        let username = match flags & flags::USERNAME {
+            0 => None,
+            _ => Some(body.text()?),
+        };
+        let password = match flags & flags::PASSWORD {
+            0 => None,
+            _ => Some(body.binary()?),
+        };
+        body.finish()?;
         Ok(Self {
             version,
-            clean_start: flags & 0x02 != 0,
+            clean_start: flags & flags::CLEAN_START != 0,
             keep_alive_seconds,
             client_id,
             will,
@@ -97,201 +101,120 @@ impl Connect {
         })
     }
 
-    fn field_lengths(&self) -> impl Iterator<Item = usize> {
-        let will = self
-            .will
+    /// A copy that shares no memory with the buffer this was read from.
+    pub fn detached(&self) -> Self {
+        Self {
+            client_id: ByteString::from(&*self.client_id),
+            will: self.will.as_ref().map(Will::detached),
+            username: self.username.as_deref().map(ByteString::from),
+            password: self.password.as_deref().map(Bytes::copy_from_slice),
+            properties: self.properties.detached(),
+            ..*self
+        }
+    }
+
+    fn flags(&self) -> u8 {
+        let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+        let will = self.will.as_ref().map_or(0, |will| {
+            flags::WILL | (will.qos as u8) << 3 | flag(will.retain, flags::WILL_RETAIN)
+        });
+        will | flag(self.clean_start, flags::CLEAN_START)
+            | flag(self.username.is_some(), flags::USERNAME)
+            | flag(self.password.is_some(), flags::PASSWORD)
+    }
+}
+
+/// Protocol name and level. MQTT 3.1 (`MQIsdp`, level 3) is among those refused [MQTT-3.1.2-1], [MQTT-3.1.2-2].
+fn read_version(body: &mut Reader) -> Result<ProtocolVersion, DecodeError> {
+    let refused = |message| {
+        Err(DecodeError::new(
+            ReasonCode::UNSUPPORTED_PROTOCOL_VERSION,
+            message,
+        ))
+    };
+    let name = body.text()?;
+    let level = body.byte()?;
+    match (&*name, level) {
+        (PROTOCOL_NAME, 4) => Ok(ProtocolVersion::V311),
+        (PROTOCOL_NAME, 5) => Ok(ProtocolVersion::V5),
+        (PROTOCOL_NAME, _) => refused("protocol level is neither 4 (MQTT 3.1.1) nor 5 (MQTT 5)"),
+        _ => refused("protocol name is not MQTT"),
+    }
+}
+
+fn check_flags(flags: u8, version: ProtocolVersion) -> Result<(), DecodeError> {
+    if flags & flags::RESERVED != 0 {
+        return Err(DecodeError::malformed("reserved connect flag is set")); // [MQTT-3.1.2-3]
+    }
+    if flags & flags::WILL == 0 && flags & flags::WILL_QOS_AND_RETAIN != 0 {
+        // [MQTT-3.1.2-11], [MQTT-3.1.2-13] (3.1.1: [MQTT-3.1.2-13], [MQTT-3.1.2-15]).
+        return Err(DecodeError::malformed(
+            "will QoS or will retain is set without a will",
+        ));
+    }
+    if version == ProtocolVersion::V311
+        && flags & flags::PASSWORD != 0
+        && flags & flags::USERNAME == 0
+    {
+        return Err(DecodeError::malformed(
+            "password is set without a user name",
+        )); // 3.1.1: [MQTT-3.1.2-22]
+    }
+    Ok(())
+}
+
+impl Body for Connect {
+    fn check(&self, _: ProtocolVersion) -> Result<(), EncodeError> {
+        if self.version == ProtocolVersion::V311
+            && self.password.is_some()
+            && self.username.is_none()
+        {
+            return Err(EncodeError::new(
+                "3.1.1 has no password without a user name",
+            ));
+        }
+        write::check_field(&self.client_id)?;
+        self.username.iter().try_for_each(write::check_field)?;
+        self.password.iter().try_for_each(write::check_field)?;
+        self.will
             .iter()
-            .flat_map(|will| [will.topic.len(), will.payload.len()]);
-        let username = self.username.iter().map(|username| username.len());
-        let password = self.password.iter().map(|password| password.len());
-        [self.client_id.len()]
-            .into_iter()
-            .chain(will)
-            .chain(username)
-            .chain(password)
+            .try_for_each(|will| will.check(self.version))?;
+        write::check_properties(&self.properties, self.version)
     }
 
-    pub(super) fn remaining(&self) -> usize {
-        let fields: usize = self.field_lengths().map(|length| 2 + length).sum();
-        let properties = match (self.version, &self.will) {
-            (ProtocolVersion::V311, _) => 0,
-            (ProtocolVersion::V5, None) => self.properties.encoded_len(),
-            (ProtocolVersion::V5, Some(will)) => {
-                self.properties.encoded_len() + will.properties.encoded_len()
-            }
-        };
-        2 + PROTOCOL_NAME.len() + 1 + 1 + 2 + properties + fields
+    fn len(&self, _: ProtocolVersion) -> usize {
+        write::field_len(PROTOCOL_NAME)
+            + 4
+            + write::properties_len(&self.properties, self.version)
+            + write::field_len(&self.client_id)
+            + self.will.as_ref().map_or(0, |will| will.len(self.version))
+            + self.username.as_ref().map_or(0, write::field_len)
+            + self.password.as_ref().map_or(0, write::field_len)
     }
 
-    pub(super) fn encode(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
-        let remaining = self.remaining();
-        check_len(self.field_lengths(), remaining)?;
-        put_header(out, 0x10, remaining);
-        put_field(out, PROTOCOL_NAME);
+    fn write(&self, _: ProtocolVersion, out: &mut BytesMut) {
+        write::put_field(PROTOCOL_NAME, out);
         out.put_u8(match self.version {
             ProtocolVersion::V311 => 4,
             ProtocolVersion::V5 => 5,
         });
-        let will_flags = self.will.as_ref().map_or(0, |will| {
-            0x04 | (will.qos as u8) << 3 | u8::from(will.retain) << 5
-        });
-        out.put_u8(
-            u8::from(self.clean_start) << 1
-                | will_flags
-                | u8::from(self.password.is_some()) << 6
-                | u8::from(self.username.is_some()) << 7,
-        );
+        out.put_u8(self.flags());
         out.put_u16(self.keep_alive_seconds);
-        let v5 = self.version == ProtocolVersion::V5;
-        if v5 {
-            self.properties.encode(out);
-        }
-        put_field(out, self.client_id.as_bytes());
-        if let Some(will) = &self.will {
-            if v5 {
-                will.properties.encode(out);
-            }
-            put_field(out, will.topic.as_bytes());
-            put_field(out, &will.payload);
-        }
-        if let Some(username) = &self.username {
-            put_field(out, username.as_bytes());
-        }
-        if let Some(password) = &self.password {
-            put_field(out, password);
-        }
-        Ok(())
-    }
-}
-
-/// Protocol name and level: 3.1.1 and 5, which share the name.
-fn decode_version(reader: &mut Reader) -> Result<ProtocolVersion, DecodeError> {
-    let name = reader.binary()?;
-    let level = reader.u8()?;
-    match (&name[..], level) {
-        (PROTOCOL_NAME, 4) => Ok(ProtocolVersion::V311),
-        (PROTOCOL_NAME, 5) => Ok(ProtocolVersion::V5),
-        _ => Err(DecodeError {
-            reason: ReasonCode::UNSUPPORTED_PROTOCOL_VERSION,
-            message: "a protocol level other than 4 (MQTT 3.1.1) and 5",
-        }),
-    }
-}
-
-impl Will {
-    fn decode(
-        reader: &mut Reader,
-        flags: u8,
-        version: ProtocolVersion,
-    ) -> Result<Option<Self>, DecodeError> {
-        let qos = match flags >> 3 & 0b11 {
-            0 => Qos::AtMostOnce,
-            1 => Qos::AtLeastOnce,
-            2 => Qos::ExactlyOnce,
-            _ => return Err(malformed("a will with QoS 3")), // [MQTT-3.1.2-12]
-        };
-        let retain = flags & 0x20 != 0;
-        if flags & 0x04 == 0 {
-            // [MQTT-3.1.2-11], [MQTT-3.1.2-13]
-            return match qos == Qos::AtMostOnce && !retain {
-                true => Ok(None),
-                false => Err(malformed("flags of a will that is not there")),
-            };
-        }
-        let properties = match version {
-            ProtocolVersion::V5 => Properties::decode(reader, Holder::Will)?,
-            ProtocolVersion::V311 => Properties::default(),
-        };
-        let topic = reader.text()?;
-        check_topic(&topic)?;
-        let payload = reader.binary()?;
-        Ok(Some(Self {
-            qos,
-            retain,
-            topic,
-            payload,
-            properties,
-        }))
-    }
-}
-
-impl ConnAck {
-    pub(super) fn decode(
-        reader: &mut Reader,
-        version: ProtocolVersion,
-    ) -> Result<Self, DecodeError> {
-        let session_present = reader
-            .bit()
-            .map_err(|_| malformed("reserved flags of CONNACK"))?
-            == 1;
-        let code = ReasonCode(reader.u8()?);
-        let (code, properties) = match version {
-            ProtocolVersion::V311 if code.0 > 5 => {
-                return Err(protocol_error("a return code that CONNACK does not have"));
-            }
-            ProtocolVersion::V311 => (code, Properties::default()),
-            // A 3.1.1 server refuses MQTT 5 with its own short CONNACK.
-            ProtocolVersion::V5 if reader.is_empty() => {
-                (refused_by_v311(code)?, Properties::default())
-            }
-            ProtocolVersion::V5 => (code, Properties::decode(reader, Holder::ConnAck)?),
-        };
-        let known = version == ProtocolVersion::V311
-            || matches!(code.0, 0 | 0x80..=0x8A | 0x8C | 0x90 | 0x95 | 0x97 | 0x99..=0x9D | 0x9F);
-        if !known {
-            return Err(protocol_error("a reason code that CONNACK does not have"));
-        }
-        // [MQTT-3.2.2-6]
-        if session_present && code != ReasonCode::SUCCESS {
-            return Err(protocol_error(
-                "a CONNACK that refuses with session present",
-            ));
-        }
-        Ok(Self {
-            session_present,
-            code,
-            properties,
-        })
-    }
-
-    pub(super) fn remaining(&self, version: ProtocolVersion) -> usize {
-        match version {
-            ProtocolVersion::V311 => 2,
-            ProtocolVersion::V5 => 2 + self.properties.encoded_len(),
-        }
-    }
-
-    pub(super) fn encode(
-        &self,
-        version: ProtocolVersion,
-        out: &mut BytesMut,
-    ) -> Result<(), EncodeError> {
-        let remaining = self.remaining(version);
-        check_len([], remaining)?;
-        put_header(out, 0x20, remaining);
-        out.put_u8(u8::from(self.session_present));
-        out.put_u8(self.code.0);
-        if version == ProtocolVersion::V5 {
-            self.properties.encode(out);
-        }
-        Ok(())
-    }
-}
-
-/// A 3.1.1 return code in the words of MQTT 5.
-fn refused_by_v311(code: ReasonCode) -> Result<ReasonCode, DecodeError> {
-    match code.0 {
-        1 => Ok(ReasonCode::UNSUPPORTED_PROTOCOL_VERSION),
-        2 => Ok(ReasonCode::CLIENT_IDENTIFIER_NOT_VALID),
-        3 => Ok(ReasonCode::SERVER_UNAVAILABLE),
-        4 => Ok(ReasonCode::BAD_USER_NAME_OR_PASSWORD),
-        5 => Ok(ReasonCode::NOT_AUTHORIZED),
-        _ => Err(malformed("a CONNACK without properties")),
+        write::put_properties(&self.properties, self.version, out);
+        write::put_field(&self.client_id, out);
+        self.will
+            .iter()
+            .for_each(|will| will.write(self.version, out));
+        self.username
+            .iter()
+            .for_each(|username| write::put_field(username, out));
+        self.password
+            .iter()
+            .for_each(|password| write::put_field(password, out));
     }
 }
 
 impl fmt::Debug for Connect {
-    /// Neither password nor authentication data is shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connect")
             .field("version", &self.version)
@@ -300,9 +223,64 @@ impl fmt::Debug for Connect {
             .field("client_id", &self.client_id)
             .field("will", &self.will)
             .field("username", &self.username)
-            .field("has_password", &self.password.is_some())
+            .field("password", &self.password.as_ref().map(|_| super::HIDDEN))
             .field("properties", &self.properties)
             .finish()
+    }
+}
+
+impl Will {
+    fn decode(flags: u8, body: &mut Reader, version: ProtocolVersion) -> Result<Self, DecodeError> {
+        let qos = Qos::read(flags >> 3 & 3)?; // [MQTT-3.1.2-12] (3.1.1: [MQTT-3.1.2-14])
+        let (properties, _) = body.properties(Place::Will, version)?;
+        let topic = body.raw_text()?;
+        topic::check_name(&topic)?;
+        if topic.is_empty() {
+            return Err(DecodeError::new(
+                ReasonCode::TOPIC_NAME_INVALID,
+                "will topic is empty",
+            )); // [MQTT-4.7.3-1]
+        }
+        Ok(Self {
+            qos,
+            retain: flags & flags::WILL_RETAIN != 0,
+            topic,
+            payload: body.binary()?,
+            properties,
+        })
+    }
+
+    /// A copy that shares no memory with the buffer this was read from.
+    pub fn detached(&self) -> Self {
+        let [topic, properties, payload] = super::detach([
+            self.topic.as_bytes(),
+            self.properties.as_bytes(),
+            &self.payload,
+        ]);
+        Self {
+            topic: super::detached_text(topic),
+            properties: self.properties.moved(properties),
+            payload,
+            ..*self
+        }
+    }
+
+    fn check(&self, version: ProtocolVersion) -> Result<(), EncodeError> {
+        write::check_field(&self.topic)?;
+        write::check_field(&self.payload)?;
+        write::check_properties(&self.properties, version)
+    }
+
+    fn len(&self, version: ProtocolVersion) -> usize {
+        write::properties_len(&self.properties, version)
+            + write::field_len(&self.topic)
+            + write::field_len(&self.payload)
+    }
+
+    fn write(&self, version: ProtocolVersion, out: &mut BytesMut) {
+        write::put_properties(&self.properties, version, out);
+        write::put_field(&self.topic, out);
+        write::put_field(&self.payload, out);
     }
 }
 
@@ -312,7 +290,7 @@ impl fmt::Debug for Will {
             .field("qos", &self.qos)
             .field("retain", &self.retain)
             .field("topic", &self.topic)
-            .field("payload_bytes", &self.payload.len())
+            .field("payload", &super::HIDDEN)
             .field("properties", &self.properties)
             .finish()
     }

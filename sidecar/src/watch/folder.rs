@@ -67,12 +67,7 @@ struct Fault {
 }
 
 fn read_once(path: &Path) -> Result<BTreeMap<String, Bytes>, Fault> {
-    let root = match fs::canonicalize(path.join("..data")) {
-        Ok(data) => data,
-        // Files put there by hand, or a subPath mount.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
-        Err(error) => return Err(fault(path, error)),
-    };
+    let root = resolve(path)?;
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(&root).map_err(|error| fault(&root, error))? {
         let entry = entry.map_err(|error| fault(&root, error))?;
@@ -89,7 +84,21 @@ fn read_once(path: &Path) -> Result<BTreeMap<String, Bytes>, Fault> {
         let content = read_file(&entry.path()).map_err(|error| fault(&entry.path(), error))?;
         files.insert(name, content);
     }
-    Ok(files)
+    // The kubelet removes the old files after a swap: what was listed meanwhile may be a part of them.
+    match resolve(path)? == root {
+        true => Ok(files),
+        false => Err(fault(path, io::ErrorKind::NotFound.into())),
+    }
+}
+
+/// Where the files of this moment are.
+fn resolve(path: &Path) -> Result<PathBuf, Fault> {
+    match fs::canonicalize(path.join("..data")) {
+        Ok(data) => Ok(data),
+        // Files put there by hand, or a subPath mount.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(path.to_owned()),
+        Err(error) => Err(fault(path, error)),
+    }
 }
 
 fn read_file(path: &Path) -> io::Result<Bytes> {

@@ -67,3 +67,20 @@ pub(crate) fn jwt(claims: &str) -> String {
     let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#);
     format!("{header}.{}.c2lnbmF0dXJl", URL_SAFE_NO_PAD.encode(claims))
 }
+
+/// A resource with these `mqttSettings`.
+pub(crate) fn resource(mqtt_settings: serde_json::Value) -> serde_json::Value {
+    serde_json::json!({
+        "apiVersion": "connectivity.iotoperations.azure.com/v1",
+        "kind": "DataflowEndpoint",
+        "metadata": {"name": "default", "namespace": "apps", "generation": 1},
+        "spec": {"endpointType": "Mqtt", "mqttSettings": mqtt_settings},
+    })
+}
+
+/// A self-signed certificate for a name and its key, both PEM.
+pub(crate) fn certificate(name: &str) -> (String, String) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+}
