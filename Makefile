@@ -18,9 +18,10 @@ build: ## both programs, optimised, in target/release
 demo: build ## an app, the sidecar and a TLS broker that demands tokens, here and within a minute
 	$(CARGO) run --release --locked -p tests --bin demo
 
-# The integration tests run the built programs, so these are built first.
+# The integration tests run the built programs, so these are built first; --all-targets, or every library would be built
+# twice: with the features that the tests ask for and without.
 test: setup lint ## everything that must hold: format, lints, documentation, tests, generated files, licences
-	$(CARGO) build --workspace --locked
+	$(CARGO) build --workspace --all-targets --locked
 	$(CARGO) test --workspace --locked
 	@$(MAKE) --no-print-directory crd-check deny
 
