@@ -16,7 +16,8 @@ build: ## both programs, optimised, in target/release
 	$(RELEASE) -p webhook
 
 demo: build ## an app, the sidecar and a TLS broker that demands tokens, here and within a minute
-	$(CARGO) run --release --locked -p tests --bin demo
+	$(RELEASE) -p tests --bin broker --bin demo
+	target/release/demo
 
 # The integration tests run the built programs, so these are built first; --all-targets, or every library would be built
 # twice: with the features that the tests ask for and without.

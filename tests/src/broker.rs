@@ -2,6 +2,8 @@
 //!
 //! It is a program of its own (`src/bin/broker.rs`), so that it can be killed and started again.
 
+pub mod process;
+
 use std::fs::OpenOptions;
 use std::future::Future;
 use std::io::Write as _;

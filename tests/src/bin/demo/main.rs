@@ -4,25 +4,20 @@ mod screen;
 mod webhook;
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use endpoint::contract::Mount;
 use tests::app::{App, Version};
-use tests::certificates::Authority;
+use tests::broker::process::Broker;
+use tests::eventually;
 use tests::mounts::Mounts;
 use tests::sidecar::Sidecar;
-use tests::token::Issuer;
-use tests::{built_program, eventually, free_port};
 use tokio::time::{Instant, sleep};
 
 use screen::Screen;
 
-const SUBJECT: &str = "system:serviceaccount:demo:oven";
-const AUDIENCE: &str = "aio-internal";
 /// Between two messages of the app.
 const PAUSE: Duration = Duration::from_millis(4);
 
@@ -41,7 +36,7 @@ async fn main() -> ExitCode {
 async fn demo() -> Result<bool> {
     let mut screen = Screen::new();
     let folder = tempfile::tempdir().context("making a temporary folder")?;
-    let mut broker = Broker::new(folder.path())?;
+    let mut broker = Broker::new();
 
     screen.heading("An endpoint is checked when it is applied");
     webhook::validate(&screen, folder.path(), broker.port)?;
@@ -50,7 +45,7 @@ async fn demo() -> Result<bool> {
     webhook::inject(&screen, folder.path())?;
 
     screen.heading("A broker that demands service account tokens over TLS");
-    broker.start().await?;
+    broker.start().await;
     screen.say(format!(
         "The embedded broker listens on localhost:{} and takes K8S-SAT tokens only.",
         broker.port
@@ -72,7 +67,7 @@ async fn demo() -> Result<bool> {
     let app = App::connect(Version::V311, sidecar.port, "oven").await;
     screen.say(format!(
         "The app connected with plain MQTT 3.1.1; the broker saw {}.",
-        broker.identity()
+        broker.identity("oven")
     ));
 
     screen.heading("Two token rotations and a broker that is killed, under load");
@@ -93,7 +88,7 @@ async fn demo() -> Result<bool> {
     broker.kill();
     screen.say("The broker was killed (SIGKILL). The app goes on publishing.");
     load.run_blocked(Duration::from_secs(2)).await;
-    broker.start().await?;
+    broker.start().await;
     eventually::is_true("the sidecar is back at the broker", || {
         broker.count("connect") > before
     })
@@ -118,7 +113,7 @@ async fn demo() -> Result<bool> {
 
 async fn report(screen: &Screen, app: &App, sent: u64, broker: &Broker, sidecar: &Sidecar) -> bool {
     let record = app.record();
-    let arrived = broker.arrived();
+    let arrived = broker.arrived("demo");
     let received: BTreeSet<u64> = arrived.iter().copied().collect();
     let lost = record.acknowledged.difference(&received).count();
     let reauthentications = broker.count("reauth");
@@ -196,101 +191,5 @@ impl Load<'_> {
             .publish(&format!("demo/{}", self.published), 1, self.published)
             .await;
         self.published += 1;
-    }
-}
-
-/// The embedded broker as a process, and what it wrote down.
-struct Broker {
-    port: u16,
-    authority: Authority,
-    issuer: Issuer,
-    folder: PathBuf,
-    child: Option<Child>,
-}
-
-impl Broker {
-    fn new(folder: &Path) -> Result<Self> {
-        let authority = Authority::new("demo authority");
-        let server = authority.server();
-        fs::write(folder.join("server.crt"), server.certificate)?;
-        fs::write(folder.join("server.key"), server.key)?;
-        fs::write(folder.join("journal"), "")?;
-        Ok(Self {
-            port: free_port(),
-            authority,
-            issuer: Issuer::new(),
-            folder: folder.to_owned(),
-            child: None,
-        })
-    }
-
-    async fn start(&mut self) -> Result<()> {
-        let program = built_program("broker");
-        let child = Command::new(&program)
-            .arg(self.port.to_string())
-            .args([
-                self.folder.join("server.crt"),
-                self.folder.join("server.key"),
-            ])
-            .args([&self.issuer.public_key(), AUDIENCE])
-            .arg(self.folder.join("journal"))
-            .stdout(Stdio::null())
-            .spawn()
-            .with_context(|| format!("running {}", program.display()))?;
-        self.child = Some(child);
-        let port = self.port;
-        eventually::holds("the broker listens", || async move {
-            let connection = tokio::net::TcpStream::connect(("127.0.0.1", port)).await;
-            connection.map(drop).map_err(|error| error.to_string())
-        })
-        .await;
-        Ok(())
-    }
-
-    fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            // It may have ended already; what follows would show it.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-
-    fn token(&self, serial: u32) -> String {
-        self.issuer.token(SUBJECT, AUDIENCE, 600, serial)
-    }
-
-    fn journal(&self) -> String {
-        fs::read_to_string(self.folder.join("journal")).unwrap_or_default()
-    }
-
-    fn count(&self, word: &str) -> usize {
-        self.journal()
-            .lines()
-            .filter(|line| line.split(' ').next() == Some(word))
-            .count()
-    }
-
-    /// Numbers of the messages that arrived, in order.
-    fn arrived(&self) -> Vec<u64> {
-        let journal = self.journal();
-        let topics = journal
-            .lines()
-            .filter_map(|line| line.strip_prefix("publish demo/"));
-        topics.filter_map(|number| number.parse().ok()).collect()
-    }
-
-    /// Whom the broker let in first.
-    fn identity(&self) -> String {
-        let journal = self.journal();
-        let first = journal
-            .lines()
-            .find_map(|line| line.strip_prefix("connect oven "));
-        first.unwrap_or("nobody").to_owned()
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        self.kill();
     }
 }
