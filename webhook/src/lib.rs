@@ -1,0 +1,20 @@
+//! The program `dataflow-webhook`, in the order a review meets it: [`server`] takes it, [`review`] tells what it is
+//! about, [`inject`] and [`patch`], [`validate`] or [`workload`] decide, and the same uid goes back.
+//!
+//! Those three decide without IO and without a clock, so [`offline`] runs them on files.
+
+pub mod args;
+pub mod app;
+pub mod server;
+pub mod review;
+pub mod inject;
+pub mod patch;
+pub mod validate;
+pub mod workload;
+pub mod store;
+pub mod offline;
+pub mod yaml;
+pub mod text;
+pub mod admin;
+pub mod metrics;
+pub mod shutdown;
