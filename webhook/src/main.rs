@@ -1,6 +1,6 @@
 //! The program `dataflow-webhook`: its command line, its log and its exit code.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -76,6 +76,7 @@ fn serve(args: Serve) -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     // Only fails where another part of the process was first, and then there is one too.
     let _ = rustls::crypto::ring::default_provider().install_default();

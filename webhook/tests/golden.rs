@@ -4,6 +4,9 @@
 //! comes out, `denied.txt` what is said instead, `warnings.txt` what is said beside it. `GOLDEN_REWRITE=1 cargo test -p
 //! webhook --test golden` writes the outcomes anew; look at every difference before keeping it.
 
+// Helpers of tests are not known as tests to the lint that allows it there.
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
