@@ -18,7 +18,7 @@ pub struct LogFilter {
 pub enum FilterError {
     /// The text is no filter.
     #[error(
-        "{0:?} is no log filter: write error, warn, info, debug or trace, or <module>=<level>,..."
+        "{0:?} is no log filter: write error, warn, info, debug or trace, or module=level,..."
     )]
     Bad(String),
     /// The log is gone.

@@ -12,7 +12,7 @@ const WAIT_TIME_DEFAULT: &str = "10";
 #[derive(Parser)]
 #[command(name = "dataflow-sidecar", version, disable_help_subcommand = true)]
 pub(super) struct Written {
-    /// What is logged: error, warn, info, debug or trace, or <module>=<level>,...
+    /// What is logged: error, warn, info, debug or trace, or module=level,...
     #[arg(long, global = true, env = contract::env::LOG, default_value = LogLevel::Info.as_str(), value_name = "FILTER")]
     pub(super) log: String,
     #[command(subcommand)]
