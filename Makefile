@@ -16,6 +16,7 @@ build: ## both programs, optimised, in target/release
 	$(RELEASE) -p webhook
 
 demo: build ## an app, the sidecar and a TLS broker that demands tokens, here and within a minute
+	$(RELEASE) -p tests --bin demo --bin broker
 	$(CARGO) run --release --locked -p tests --bin demo
 
 # The integration tests run the built programs, so these are built first; --all-targets, or every library would be built
