@@ -16,13 +16,8 @@ build: ## both programs, optimised, in target/release
 	$(RELEASE) -p webhook
 
 demo: build ## an app, the sidecar and a TLS broker that demands tokens, here and within a minute
-<<<<<<< HEAD
 	$(RELEASE) -p tests --bin broker --bin demo
 	target/release/demo
-=======
-	$(RELEASE) -p tests --bin demo --bin broker
-	$(CARGO) run --release --locked -p tests --bin demo
->>>>>>> build
 
 # The integration tests run the built programs, so these are built first; --all-targets, or every library would be built
 # twice: with the features that the tests ask for and without.
