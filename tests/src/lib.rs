@@ -6,19 +6,16 @@ pub mod certificates;
 pub mod eventually;
 pub mod mosquitto;
 pub mod mounts;
+pub mod ports;
+pub mod raw;
 pub mod setup;
 pub mod sidecar;
 pub mod token;
 
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// A port that is free now.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("an address").port()
-}
+pub use ports::free_port;
 
 /// Sends a signal by its name.
 pub fn signal(process: u32, name: &str) {

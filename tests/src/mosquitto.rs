@@ -42,6 +42,9 @@ pub struct Mosquitto {
     child: Option<Child>,
 }
 
+/// Lines that make it keep broker sessions and messages over [`Mosquitto::stop`].
+pub const PERSISTENT: &str = "persistence true\npersistence_location ./\n";
+
 impl Mosquitto {
     /// Starts it with the plugin, a fresh authority, and further lines of configuration.
     pub async fn start(carrier: Carrier, demand: Demand, more: &str) -> Self {
@@ -98,6 +101,7 @@ impl Mosquitto {
         let child = Command::new(program())
             .arg("-c")
             .arg(self.path("mosquitto.conf"))
+            .current_dir(self.directory.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -134,6 +138,21 @@ impl Mosquitto {
             crate::signal(child.id(), "TERM");
             child.wait().expect("a process of ours");
         }
+    }
+
+    /// It stops in mid-flight: connections stay open and nothing is answered.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// It goes on where it stopped.
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let child = self.child.as_ref().expect("mosquitto runs");
+        crate::signal(child.id(), name);
     }
 
     /// The tokens that are valid from now on.

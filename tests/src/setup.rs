@@ -119,8 +119,16 @@ pub struct Setup {
 impl Setup {
     /// Everything running.
     pub async fn new(method: Method) -> Self {
-        let broker = method.start_broker("").await;
+        Self::with(method, "", |_| ()).await
+    }
+
+    /// The same with further lines of mosquitto's configuration, and with changed settings.
+    pub async fn with(method: Method, more: &str, change: impl FnOnce(&mut Value)) -> Self {
+        let broker = method.start_broker(more).await;
         let mounts = method.mounts(&broker);
+        let mut settings = method.settings(&broker);
+        change(&mut settings);
+        mounts.settings("default", settings, 1);
         let sidecar = Sidecar::start(&mounts).await;
         Self {
             sidecar,

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
 use tests::app::{App, VERSIONS};
 use tests::eventually;
+use tests::mosquitto::{Carrier, Demand, Mosquitto};
+use tests::mounts::Mounts;
 use tests::setup::{Method, Setup};
+use tests::sidecar::Sidecar;
 
-async fn exchanges_at_every_qos(method: Method) {
-    let setup = Setup::new(method).await;
+async fn exchanges_at_every_qos(setup: Setup) {
     for version in VERSIONS {
         for qos in 0..=2 {
             let topic = format!("{version:?}/{qos}");
@@ -42,22 +45,40 @@ async fn exchanges_at_every_qos(method: Method) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn service_account_token_exchanges_at_every_qos() {
-    exchanges_at_every_qos(Method::ServiceAccountToken).await;
+    exchanges_at_every_qos(Setup::new(Method::ServiceAccountToken).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn x509_certificate_exchanges_at_every_qos() {
-    exchanges_at_every_qos(Method::X509Certificate).await;
+    exchanges_at_every_qos(Setup::new(Method::X509Certificate).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn access_token_exchanges_at_every_qos() {
-    exchanges_at_every_qos(Method::AccessToken).await;
+    exchanges_at_every_qos(Setup::new(Method::AccessToken).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn anonymous_exchanges_at_every_qos() {
-    exchanges_at_every_qos(Method::Anonymous).await;
+    exchanges_at_every_qos(Setup::new(Method::Anonymous).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn websockets_exchange_at_every_qos() {
+    let broker = Mosquitto::start(Carrier::WebSockets, Demand::Anonymous, "").await;
+    let mounts = Mounts::new(json!({
+        "host": format!("ws://localhost:{}/mqtt", broker.port),
+        "protocol": "WebSockets",
+        "tls": {"mode": "Disabled"},
+        "authentication": {"method": "Anonymous"},
+    }));
+    let sidecar = Sidecar::start(&mounts).await;
+    exchanges_at_every_qos(Setup {
+        sidecar,
+        mounts,
+        broker,
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

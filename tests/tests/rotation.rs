@@ -145,7 +145,7 @@ async fn empty_and_half_written_tokens_are_never_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn qos_and_retain_act_on_the_next_message_without_a_reconnect() {
+async fn the_qos_ceiling_acts_on_the_next_message_without_a_reconnect() {
     let setup = Setup::new(Method::Anonymous).await;
     for version in VERSIONS {
         let app = App::connect(version, setup.sidecar.port, &format!("{version:?}")).await;
