@@ -10,18 +10,55 @@
 //! 4. calls [`Engine::on_timeout`] when [`Engine::next_timeout`] has come.
 //!
 //! After [`Command::End`] the session is over and nothing more is called but [`Engine::backoff`].
+//!
+//! The files follow a session: `handshake` opens it, `client` and `broker` take each peer's packets, `send` writes what
+//! is `inflight`, `deliveries` and `subscriptions` remember, `link` dials and loses, `resume` makes good what was lost, `renewal` changes credentials and
+//! connections, `leave` ends it.
 
 pub mod handshake;
+mod backoff;
+mod broker;
+mod client;
+mod cloudevents;
+mod codes;
+mod deliveries;
+mod inflight;
+mod leave;
+mod link;
+mod output;
+mod renewal;
+mod resume;
+mod send;
+mod subscriptions;
+mod tally;
+mod timer;
+#[cfg(test)]
+mod tests;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use bytestring::ByteString;
 use endpoint::Settings;
 
-use crate::packet::{Connect, DecodeError, Frame, Packet, Qos, ReasonCode};
+pub use backoff::Backoff;
+pub use output::{CLOSE_TIME_MAX, Command, Event, Output};
+pub use tally::{Direction, Refusal, Tally};
+
+use crate::packet::{Connect, Packet};
+use deliveries::Deliveries;
+use handshake::Profile;
+use inflight::{HELD_BYTES_MAX, Inflight};
+use link::Link;
+use renewal::Renewal;
+use subscriptions::Subscriptions;
+use timer::{Timer, Timers};
+
+/// The largest packet the sidecar reads from either peer.
+pub const PACKET_SIZE_MAX: usize = 16 << 20;
 
 /// The time of a call.
 #[derive(Debug, Clone, Copy)]
@@ -35,11 +72,11 @@ pub struct Now {
 /// What a session begins with.
 #[derive(Debug)]
 pub struct Opening {
-    /// The client's CONNECT, admitted by `handshake::admit`.
+    /// The client's CONNECT, admitted by [`handshake::admit`].
     pub connect: Connect,
     /// The endpoint's settings.
     pub settings: Arc<Settings>,
-    /// Client id at the broker, made by `handshake::broker_client_id`.
+    /// Client id at the broker, made by [`handshake::broker_client_id`].
     pub broker_client_id: ByteString,
     /// The client asked for an assigned client id, and this is it.
     pub assigned_client_id: Option<ByteString>,
@@ -49,13 +86,6 @@ pub struct Opening {
     pub reauthentication: bool,
     /// 128 random bits, from which ids and jitter are drawn.
     pub entropy: u128,
-}
-
-/// Back-off of one client id at one endpoint; kept by the caller for 60 s after its session ended.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Backoff {
-    /// Failed dials and lost connections in a row.
-    pub failures: u32,
 }
 
 /// What the broker is shown in CONNECT.
@@ -75,87 +105,11 @@ pub enum Credential {
     Password(Bytes),
 }
 
-impl fmt::Debug for Credential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Credential::None => "None",
-            Credential::Enhanced { .. } => "Enhanced(..)",
-            Credential::Password(_) => "Password(..)",
-        })
-    }
-}
-
-/// What the caller must write and do.
-#[derive(Debug, Default)]
-pub struct Output {
-    /// Bytes for the client.
-    pub client: BytesMut,
-    /// Bytes for the broker.
-    pub broker: BytesMut,
-    /// To be carried out in order.
-    pub commands: Vec<Command>,
-}
-
-/// What the caller must do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
-    /// Dial the broker with the newest settings and files; answered by `on_dialled` or `on_dial_failed`. Never two at once.
-    Dial,
-    /// Drop the dial that is open; neither answer may follow.
-    AbandonDial,
-    /// Write what waits for the broker (at most `CLOSE_TIME_MAX`), then close that connection. No `on_broker_closed` follows.
-    CloseBroker,
-    /// Write what waits for the client (at most `CLOSE_TIME_MAX`), then close that connection. No `on_client_closed` follows.
-    CloseClient,
-    /// From now on no session of this endpoint renews its token by AUTH.
-    ReauthenticationFailed,
-    /// Something for the log and the status page.
-    Report(Event),
-    /// The session is over.
-    End,
-}
-
-/// The longest a connection that is being closed may take to accept what is left to write.
-pub const CLOSE_TIME_MAX: Duration = Duration::from_secs(5);
-
-/// Something that happened to a session, for the log, the status page and the metrics.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// The broker accepted the connection; whether it had the broker session.
-    BrokerConnected {
-        /// CONNACK's session present.
-        session_present: bool,
-    },
-    /// The broker refused the connection.
-    BrokerRefused(ReasonCode),
-    /// The broker connection is gone and the client is held, or its session ends.
-    BrokerLost(String),
-    /// A planned reconnect began.
-    PlannedReconnect(&'static str),
-    /// A re-authentication ended.
-    Reauthenticated(bool),
-    /// The client is gone.
-    ClientLeft(&'static str),
-    /// The client was disconnected with this reason.
-    ClientDisconnected(ReasonCode, &'static str),
-    /// The broker told something that is only logged (Server Reference, Reason String).
-    BrokerSaid(String),
-    /// Acknowledgements of code 0x80 and above that a 3.1.1 client cannot be told.
-    RefusalHidden {
-        /// Topic of the publish.
-        topic: ByteString,
-        /// The broker's code.
-        code: ReasonCode,
-    },
-}
-
 /// Why a dial failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DialError {
     /// For the log and the status page: what was tried, what was wrong, what to do.
     pub message: String,
-    /// Nothing was sent, so the broker cannot have seen this client id.
-    pub unanswered: bool,
 }
 
 /// Where a session is; the words of `/status`.
@@ -177,202 +131,262 @@ pub enum Phase {
     Ended,
 }
 
-/// Counts since they were last taken; see [`Engine::take_tally`].
-#[derive(Debug, Default)]
-pub struct Tally {
-    /// Messages by direction (0 to the broker, 1 to the client) and QoS as forwarded.
-    pub messages: [[u64; 3]; 2],
-    /// Payload bytes by direction.
-    pub message_bytes: [u64; 2],
-    /// Messages sent to the broker again.
-    pub resent: u64,
-    /// Messages that were not delivered, by reason.
-    pub refused: [u64; Refusal::COUNT],
-    /// Time from reading a publish to the broker's acknowledgement.
-    pub publish_acks: Vec<Duration>,
-}
-
-/// Why a message was not delivered as sent; label `reason` of `messages_refused_total`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// The broker answered with a code of 0x80 or above.
-    Broker,
-    /// Its expiry interval ran out while it was held.
-    Expired,
-    /// The client left and the broker stayed away.
-    ClientGone,
-    /// A delivery was larger than the client or the sidecar takes.
-    TooLarge,
-    /// The broker has no retained messages: the flag was cleared.
-    RetainCleared,
-    /// CloudEvents properties would have made it too large: it went unchanged.
-    CloudEventTooLarge,
-    /// The client answered a delivery with a code that the broker cannot be told.
-    Client,
-}
-
-impl Refusal {
-    /// Number of reasons.
-    pub const COUNT: usize = 7;
-    /// Every reason, in the order of [`Tally::refused`].
-    pub const ALL: [Refusal; Self::COUNT] = [
-        Refusal::Broker,
-        Refusal::Expired,
-        Refusal::ClientGone,
-        Refusal::TooLarge,
-        Refusal::RetainCleared,
-        Refusal::CloudEventTooLarge,
-        Refusal::Client,
-    ];
-
-    /// Value of the label.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Refusal::Broker => "broker",
-            Refusal::Expired => "expired",
-            Refusal::ClientGone => "client_gone",
-            Refusal::TooLarge => "too_large",
-            Refusal::RetainCleared => "retain_cleared",
-            Refusal::CloudEventTooLarge => "cloud_event_too_large",
-            Refusal::Client => "client",
-        }
-    }
-}
-
 /// The decisions of one session.
 #[derive(Debug)]
 pub struct Engine {
-    opening: Opening,
+    settings: Arc<Settings>,
+    profile: Profile,
+    broker_client_id: ByteString,
+    assigned_client_id: Option<ByteString>,
+    client: Client,
+    broker: Broker,
+    /// The client was told CONNACK 0.
+    opened: bool,
+    /// The client's own broker session cannot outlive its connection: it may be made again without asking.
+    clean: bool,
+    /// The broker session is one that the client was not told to be new: it must not outlive the client.
+    untold: bool,
+    shutting_down: bool,
+    /// What the client sent before its CONNACK.
+    early: VecDeque<Packet>,
+    early_bytes: usize,
+    /// When the client was last heard.
+    client_seen: Instant,
+    reads: Reads,
+    /// Receive Maximum that the client was told.
+    told_receive_max: u16,
+    /// When a refusal that a 3.1.1 client cannot be told was last reported.
+    hidden_reported: Option<Instant>,
+    link: Link,
+    inflight: Inflight,
+    deliveries: Deliveries,
+    subscriptions: Subscriptions,
+    renewal: Renewal,
+    timers: Timers,
+    backoff: Backoff,
+    random: fastrand::Rng,
+    /// Ids of CloudEvents are counted up from here.
+    event_id: u128,
+    tally: Tally,
+}
+
+/// The client's side of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Client {
+    /// Waits for CONNACK.
+    Opening,
+    /// Connected.
+    Open,
+    /// Left.
+    Gone(Leave),
+}
+
+/// How a client left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leave {
+    /// By its own DISCONNECT 0x00.
+    Goodbye,
+    /// In any other way.
+    Vanished,
+}
+
+/// The broker's side of a session, named for what it waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Broker {
+    /// The end of the back-off.
+    Backoff,
+    /// The transport.
+    Dialling,
+    /// CONNACK.
+    Connecting,
+    /// The SUBACK of subscriptions that are made again, from this one on.
+    Resubscribing {
+        from: usize,
+        count: usize,
+        packet_id: u16,
+    },
+    /// Nothing: it is up.
+    Up,
+    /// The last acknowledgements before a planned reconnect.
+    Draining,
+    /// The end of the stream after DISCONNECT.
+    EndOfStream,
+    /// Nothing any more.
+    Ended,
+}
+
+/// Which peers the caller reads.
+#[derive(Debug, Clone, Copy)]
+struct Reads {
+    client: bool,
+    broker: bool,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Credential::None => "None",
+            Credential::Enhanced { .. } => "Enhanced(..)",
+            Credential::Password(_) => "Password(..)",
+        })
+    }
 }
 
 impl Engine {
     /// A session in phase opening; leaves [`Command::Dial`] or a timeout for it.
     pub fn new(opening: Opening, now: Now, out: &mut Output) -> Self {
-        let _ = (now, out);
-        Self { opening }
-    }
-
-    /// A packet of the client.
-    pub fn on_client_packet(&mut self, packet: Packet, now: Now, out: &mut Output) {
-        let _ = (packet, now, out);
-    }
-
-    /// The client's bytes are no packet.
-    pub fn on_client_error(&mut self, error: &DecodeError, now: Now, out: &mut Output) {
-        let _ = (error, now, out);
-    }
-
-    /// The client's connection ended: end of stream, reset, or a write failed.
-    pub fn on_client_closed(&mut self, now: Now, out: &mut Output) {
-        let _ = (now, out);
-    }
-
-    /// Another connection came with this client id.
-    pub fn on_replaced(&mut self, now: Now, out: &mut Output) {
-        let _ = (now, out);
-    }
-
-    /// The transport is up (TCP, TLS, WebSocket); the credential is the newest. CONNECT follows.
-    pub fn on_dialled(&mut self, credential: Credential, now: Now, out: &mut Output) {
-        let _ = (credential, now, out);
-    }
-
-    /// The dial failed, or there is no credential yet.
-    pub fn on_dial_failed(&mut self, error: DialError, now: Now, out: &mut Output) {
-        let _ = (error, now, out);
-    }
-
-    /// A packet of the broker, or one that was skipped.
-    pub fn on_broker_frame(&mut self, frame: Frame, now: Now, out: &mut Output) {
-        let _ = (frame, now, out);
-    }
-
-    /// The broker's bytes are no packet.
-    pub fn on_broker_error(&mut self, error: &DecodeError, now: Now, out: &mut Output) {
-        let _ = (error, now, out);
-    }
-
-    /// The broker connection ended: end of stream, reset, or a write failed.
-    pub fn on_broker_closed(&mut self, reason: &str, now: Now, out: &mut Output) {
-        let _ = (reason, now, out);
-    }
-
-    /// So many bytes were written to this broker connection since `on_dialled`.
-    pub fn on_broker_written(&mut self, bytes_total: u64, now: Now, out: &mut Output) {
-        let _ = (bytes_total, now, out);
-    }
-
-    /// The credential changed (a token was renewed).
-    pub fn on_credential(&mut self, credential: Credential, now: Now, out: &mut Output) {
-        let _ = (credential, now, out);
-    }
-
-    /// What dials are made with changed: certificate, key or trusted certificates.
-    pub fn on_files(&mut self, now: Now, out: &mut Output) {
-        let _ = (now, out);
-    }
-
-    /// The endpoint's settings changed.
-    pub fn on_settings(&mut self, settings: Arc<Settings>, now: Now, out: &mut Output) {
-        let _ = (settings, now, out);
-    }
-
-    /// The sidecar is being stopped: the session ends within 1.5 s.
-    pub fn on_shutdown(&mut self, now: Now, out: &mut Output) {
-        let _ = (now, out);
-    }
-
-    /// Whether the caller reads each peer: time limits on a peer run only while it is read.
-    pub fn on_reading(&mut self, client: bool, broker: bool, now: Now) {
-        let _ = (client, broker, now);
+        let profile = Profile::new(opening.connect);
+        let mut engine = Self {
+            link: Link::new(&opening.settings, now.instant),
+            settings: opening.settings,
+            profile,
+            broker_client_id: opening.broker_client_id,
+            assigned_client_id: opening.assigned_client_id,
+            client: Client::Opening,
+            broker: Broker::Backoff,
+            opened: false,
+            clean: false,
+            untold: false,
+            shutting_down: false,
+            early: VecDeque::new(),
+            early_bytes: 0,
+            client_seen: now.instant,
+            reads: Reads {
+                client: true,
+                broker: true,
+            },
+            told_receive_max: u16::MAX,
+            hidden_reported: None,
+            inflight: Inflight::default(),
+            deliveries: Deliveries::default(),
+            subscriptions: Subscriptions::default(),
+            renewal: Renewal::new(opening.reauthentication),
+            timers: Timers::default(),
+            backoff: opening.backoff,
+            random: fastrand::Rng::with_seed(opening.entropy as u64),
+            event_id: opening.entropy,
+            tally: Tally::default(),
+        };
+        engine
+            .timers
+            .set(Timer::Opening, now.instant + timer::OPENING_TIME_MAX);
+        let pause = engine.backoff.pause(engine.random.f64());
+        engine.dial_after(pause, now, out);
+        engine
     }
 
     /// The time that `next_timeout` told has come.
     pub fn on_timeout(&mut self, now: Now, out: &mut Output) {
-        let _ = (now, out);
+        while let Some(timer) = self.timers.take_due(now.instant) {
+            self.on_timer(timer, now, out);
+        }
+    }
+
+    fn on_timer(&mut self, timer: Timer, now: Now, out: &mut Output) {
+        match timer {
+            Timer::Dial => self.dial(out),
+            Timer::Opening => self.on_opening_too_long(out),
+            Timer::ConnAck => self.close_broker("no CONNACK within 10 s", now, out),
+            Timer::Planned => self.on_planned(now, out),
+            Timer::Draining => self.end_draining(now, out),
+            Timer::EndOfStream => {
+                out.commands.push(Command::CloseBroker);
+                self.reconnect_as_planned(now, out);
+            }
+            Timer::Reauthentication => self.on_reauthentication_failed(now, out),
+            Timer::AuthContinue => self.continue_authentication(now, out),
+            Timer::ClientKeepAlive => self.on_client_keep_alive(now, out),
+            Timer::BrokerPing => self.on_broker_ping(now, out),
+            Timer::BrokerSilent => self.on_broker_silent(now, out),
+            Timer::Leaving => self.finish_leaving(now, out),
+            Timer::LeavingHeld => self.give_up(out),
+            Timer::Shutdown => self.finish_shutdown(now, out),
+        }
     }
 
     /// When to call `on_timeout`.
     pub fn next_timeout(&self) -> Option<Instant> {
-        None
+        self.timers.next()
+    }
+
+    /// Whether the caller reads each peer: time limits on a peer run only while it is read.
+    pub fn on_reading(&mut self, client: bool, broker: bool, now: Now) {
+        if client && !self.reads.client {
+            self.client_seen = now.instant;
+        }
+        if broker && !self.reads.broker {
+            self.link.received_at = now.instant;
+        }
+        self.reads = Reads { client, broker };
     }
 
     /// Whether the client may be read: not while the kept bytes are at their limit, nor while draining.
     pub fn reads_client(&self) -> bool {
-        true
+        let draining = matches!(self.broker, Broker::Draining | Broker::EndOfStream);
+        !draining && !self.shutting_down && self.held_bytes() < HELD_BYTES_MAX
     }
 
     /// Largest packet that may be read from the broker: the smaller of the client's limit and the sidecar's.
     pub fn broker_packet_size_max(&self) -> usize {
-        16 << 20
+        self.profile.packet_size_max
     }
 
     /// Where the session is.
     pub fn phase(&self) -> Phase {
-        Phase::Opening
+        match (self.client, self.broker) {
+            (_, Broker::Ended) => Phase::Ended,
+            (Client::Opening, _) => Phase::Opening,
+            (Client::Gone(_), _) => Phase::Leaving,
+            (Client::Open, Broker::Up) => Phase::Open,
+            (Client::Open, Broker::Draining | Broker::EndOfStream) => Phase::Draining,
+            (Client::Open, Broker::Resubscribing { .. }) => Phase::Resuming,
+            (Client::Open, Broker::Backoff | Broker::Dialling | Broker::Connecting) => Phase::Held,
+        }
     }
 
     /// Bytes of publishes held, unacknowledged and not yet sent.
     pub fn held_bytes(&self) -> usize {
-        0
+        self.inflight.bytes() + self.early_bytes
     }
 
     /// QoS 1 publishes sent to the broker and not yet acknowledged.
     pub fn inflight_messages(&self) -> usize {
-        0
+        self.inflight.publishes()
     }
 
-    /// The counts since the last call, which must be given back empty for reuse.
+    /// Adds the counts since the last call to `tally`.
     pub fn take_tally(&mut self, tally: &mut Tally) {
-        let _ = tally;
+        self.tally.drain_into(tally);
     }
 
     /// What is to be remembered of the client id when the session ended.
     pub fn backoff(&self) -> Backoff {
-        self.opening.backoff.clone()
+        self.backoff.clone()
     }
 
-    /// QoS is used by the tally.
-    #[doc(hidden)]
-    pub fn _qos(_: Qos) {}
+    /// A packet for the client, if it is there.
+    fn write_client(&mut self, packet: &Packet, out: &mut Output) {
+        if matches!(self.client, Client::Gone(_)) {
+            return;
+        }
+        // What was decoded from one peer, or made here, always fits the format.
+        let written = packet.encode(self.profile.version, &mut out.client);
+        debug_assert!(written.is_ok(), "{written:?}");
+    }
+
+    /// The session is over.
+    fn end(&mut self, out: &mut Output) {
+        self.broker = Broker::Ended;
+        self.timers.clear_all();
+        out.commands.push(Command::End);
+    }
+}
+
+/// The version in which the broker is spoken to.
+const BROKER_VERSION: crate::packet::ProtocolVersion = crate::packet::ProtocolVersion::V5;
+
+/// Whole seconds between two times.
+fn whole_seconds(from: Instant, to: Instant) -> u32 {
+    let elapsed: Duration = to.saturating_duration_since(from);
+    u32::try_from(elapsed.as_secs()).unwrap_or(u32::MAX)
 }

@@ -9,8 +9,12 @@ pub mod connect;
 pub mod publish;
 pub mod subscribe;
 pub mod control;
+pub mod topic;
 
 use std::fmt;
+
+use bytes::{Bytes, BytesMut};
+use bytestring::ByteString;
 
 pub use codec::{DecodeError, Decoder, EncodeError, Frame, Role};
 pub use connect::{ConnAck, Connect, Will};
@@ -18,6 +22,9 @@ pub use control::{Auth, Disconnect};
 pub use properties::{Properties, Property, PropertyId};
 pub use publish::{Ack, Publish};
 pub use subscribe::{SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe};
+
+/// What `Debug` shows instead of a secret.
+const HIDDEN: fmt::Arguments<'static> = format_args!("(hidden)");
 
 /// A packet identifier, 1 to 65535.
 pub type PacketId = u16;
@@ -75,6 +82,42 @@ pub enum Packet {
     Disconnect(Disconnect),
     /// Type 15, MQTT 5 only.
     Auth(Auth),
+}
+
+impl Packet {
+    /// A copy that shares no memory with the buffer this was read from: for packets that are kept.
+    pub fn detached(&self) -> Self {
+        match self {
+            Packet::Connect(connect) => Packet::Connect(Box::new(connect.detached())),
+            Packet::ConnAck(connack) => Packet::ConnAck(connack.detached()),
+            Packet::Publish(publish) => Packet::Publish(publish.detached()),
+            Packet::PubAck(ack) => Packet::PubAck(ack.detached()),
+            Packet::PubRec(ack) => Packet::PubRec(ack.detached()),
+            Packet::PubRel(ack) => Packet::PubRel(ack.detached()),
+            Packet::PubComp(ack) => Packet::PubComp(ack.detached()),
+            Packet::Subscribe(subscribe) => Packet::Subscribe(subscribe.detached()),
+            Packet::SubAck(suback) => Packet::SubAck(suback.detached()),
+            Packet::Unsubscribe(unsubscribe) => Packet::Unsubscribe(unsubscribe.detached()),
+            Packet::UnsubAck(unsuback) => Packet::UnsubAck(unsuback.detached()),
+            Packet::PingReq => Packet::PingReq,
+            Packet::PingResp => Packet::PingResp,
+            Packet::Disconnect(disconnect) => Packet::Disconnect(disconnect.detached()),
+            Packet::Auth(auth) => Packet::Auth(auth.detached()),
+        }
+    }
+}
+
+/// Copies of the parts, which share one allocation.
+fn detach<const N: usize>(parts: [&Bytes; N]) -> [Bytes; N] {
+    let mut copy = BytesMut::with_capacity(parts.iter().map(|part| part.len()).sum());
+    parts.iter().for_each(|part| copy.extend_from_slice(part));
+    let mut copy = copy.freeze();
+    parts.map(|part| copy.split_to(part.len()))
+}
+
+/// A copy of a string's bytes as a string.
+fn detached_text(copy: Bytes) -> ByteString {
+    ByteString::try_from(copy).expect("a copy of a string must be UTF-8")
 }
 
 /// A reason code (MQTT 5 section 2.4); in a 3.1.1 CONNACK the return code, in a 3.1.1 SUBACK the granted QoS or 0x80.

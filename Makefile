@@ -1,0 +1,60 @@
+# The commands of the README. `.ci/run` calls them too, so what CI knows a developer can type.
+
+CARGO ?= cargo
+RELEASE = $(CARGO) build --release --locked
+# Where tests/setup.sh puts cargo-deny if there is none.
+export PATH := $(PATH):$(CURDIR)/target/tools/bin
+
+.PHONY: help build demo test bench fmt lint audit crd setup crd-check deny
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+# One command a program: built together, each would get the other's features of the libraries they share.
+build: ## both programs, optimised, in target/release
+	$(RELEASE) -p sidecar
+	$(RELEASE) -p webhook
+
+demo: build ## an app, the sidecar and a TLS broker that demands tokens, here and within a minute
+	$(RELEASE) -p tests --bin broker --bin demo
+	target/release/demo
+
+# The integration tests run the built programs, so these are built first; --all-targets, or every library would be built
+# twice: with the features that the tests ask for and without.
+test: setup lint ## everything that must hold: format, lints, documentation, tests, generated files, licences
+	$(CARGO) build --workspace --all-targets --locked
+	$(CARGO) test --workspace --locked
+	@$(MAKE) --no-print-directory crd-check deny
+
+bench: build ## CPU, memory, start and size beside nginx; WRITE=1 writes docs/benchmarks.md
+	tests/setup.sh bench
+	$(CARGO) run --release --locked -p tests --bin bench -- $(if $(WRITE),--write)
+
+fmt: ## formats the code
+	$(CARGO) fmt --all
+
+lint: ## format, clippy and documentation, warnings denied
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+audit: ## known vulnerabilities in the dependencies; needs the network
+	tests/audit.sh
+
+CRD = deploy/crd/dataflowendpoints.yaml
+# Without -p: the program as `make test` has built it.
+PRINT_CRD = $(CARGO) run --quiet --locked --bin dataflow-webhook -- crd
+
+crd: ## writes the CRD from the types
+	$(PRINT_CRD) > $(CRD).new
+	mv $(CRD).new $(CRD)
+
+crd-check:
+	$(PRINT_CRD) | diff -u $(CRD) - || { echo "$(CRD) is not what the types generate: run make crd" >&2; exit 1; }
+
+setup:
+	tests/setup.sh test
+
+deny:
+	tests/setup.sh deny
+	$(CARGO) deny --locked check --hide-inclusion-graph licenses bans sources

@@ -1,0 +1,179 @@
+use futures::{SinkExt as _, StreamExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_tungstenite::accept_hdr_async;
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+
+use super::super::upgrade;
+use super::*;
+use crate::testing::PATIENCE;
+
+/// How the server answers the upgrade.
+#[derive(Clone, Copy, PartialEq)]
+enum Answer {
+    Agree,
+    NoSubprotocol,
+    NotFound,
+}
+
+type Socket = WebSocketStream<TcpStream>;
+
+/// A server for one connection, and a client's attempt to upgrade it.
+async fn pair(answer: Answer) -> (Result<Transport, String>, JoinHandle<Option<Socket>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        #[allow(clippy::result_large_err)]
+        let callback = |request: &Request, mut response: Response| {
+            assert_eq!(request.uri().path(), "/mqtt");
+            assert_eq!(request.headers()["sec-websocket-protocol"], "mqtt");
+            match answer {
+                Answer::Agree => {
+                    let value = request.headers()["sec-websocket-protocol"].clone();
+                    response
+                        .headers_mut()
+                        .insert("sec-websocket-protocol", value);
+                    Ok(response)
+                }
+                Answer::NoSubprotocol => Ok(response),
+                Answer::NotFound => {
+                    let mut refusal = ErrorResponse::new(None);
+                    *refusal.status_mut() =
+                        tokio_tungstenite::tungstenite::http::StatusCode::NOT_FOUND;
+                    Err(refusal)
+                }
+            }
+        };
+        accept_hdr_async(stream, callback).await.ok()
+    });
+    let host = Host {
+        name: address.ip().to_string(),
+        port: address.port(),
+    };
+    let stream = TcpStream::connect(address).await.unwrap();
+    (
+        upgrade(&host, "/mqtt", Transport::Tcp(stream)).await,
+        server,
+    )
+}
+
+async fn agreed() -> (Transport, Socket) {
+    let (transport, server) = pair(Answer::Agree).await;
+    (
+        transport.map_err(drop).unwrap(),
+        server.await.unwrap().unwrap(),
+    )
+}
+
+async fn read_exact(transport: &mut Transport, size: usize) -> Vec<u8> {
+    let mut read = vec![0; size];
+    timeout(PATIENCE, transport.read_exact(&mut read))
+        .await
+        .expect("it must come")
+        .unwrap();
+    read
+}
+
+#[tokio::test]
+async fn boundaries_of_messages_mean_nothing() {
+    let (mut transport, mut server) = agreed().await;
+    for part in [&b"ab"[..], b"", b"cdef", b"g"] {
+        server
+            .send(Message::Binary(Bytes::copy_from_slice(part)))
+            .await
+            .unwrap();
+    }
+    server.send(Message::Ping(Bytes::new())).await.unwrap();
+    server
+        .send(Message::Binary(Bytes::from_static(b"h")))
+        .await
+        .unwrap();
+    assert_eq!(read_exact(&mut transport, 3).await, b"abc");
+    assert_eq!(read_exact(&mut transport, 5).await, b"defgh");
+}
+
+#[tokio::test]
+async fn one_write_is_one_binary_message() {
+    let (mut transport, mut server) = agreed().await;
+    for packet in [&b"first"[..], b"second"] {
+        transport.write_all(packet).await.unwrap();
+        transport.flush().await.unwrap();
+        let message = timeout(PATIENCE, server.next())
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
+        assert_eq!(message, Message::Binary(Bytes::copy_from_slice(packet)));
+    }
+}
+
+#[tokio::test]
+async fn large_write_arrives_whole() {
+    let (mut transport, mut server) = agreed().await;
+    let sent = vec![7; 3 << 20];
+    let write = async {
+        transport.write_all(&sent).await.unwrap();
+        transport.flush().await.unwrap();
+    };
+    let read = async {
+        let mut size = 0;
+        while size < sent.len() {
+            size += server.next().await.unwrap().unwrap().len();
+        }
+        size
+    };
+    let (_, size) = timeout(PATIENCE, async { tokio::join!(write, read) })
+        .await
+        .unwrap();
+    assert_eq!(size, sent.len());
+}
+
+#[tokio::test]
+async fn large_message_is_read_whole() {
+    let (mut transport, mut server) = agreed().await;
+    let sent = vec![7; 3 << 20];
+    let message = Message::Binary(Bytes::from(sent.clone()));
+    let (written, read) =
+        tokio::join!(server.send(message), read_exact(&mut transport, sent.len()));
+    written.unwrap();
+    assert!(read == sent);
+}
+
+#[tokio::test]
+async fn text_message_is_an_error_and_close_is_the_end() {
+    let (mut transport, mut server) = agreed().await;
+    server.send(Message::text("hello")).await.unwrap();
+    let mut byte = [0];
+    let error = timeout(PATIENCE, transport.read(&mut byte))
+        .await
+        .unwrap()
+        .unwrap_err();
+    assert!(error.to_string().contains("text message"), "{error}");
+    let (mut transport, mut server) = agreed().await;
+    server.close(None).await.unwrap();
+    assert_eq!(
+        timeout(PATIENCE, transport.read(&mut byte))
+            .await
+            .unwrap()
+            .unwrap(),
+        0
+    );
+}
+
+#[tokio::test]
+async fn refusals_are_told_in_words() {
+    for (answer, expected) in [
+        (Answer::NoSubprotocol, "subprotocol"),
+        (Answer::NotFound, "HTTP status 404"),
+    ] {
+        let (transport, server) = pair(answer).await;
+        let Err(text) = transport else {
+            panic!("{expected}: must be refused")
+        };
+        assert!(text.contains(expected) && text.contains("/mqtt"), "{text}");
+        drop(server);
+    }
+}

@@ -1,0 +1,316 @@
+//! Engine rules, section 3.
+
+use super::*;
+use crate::engine::handshake::{admit, broker_client_id};
+use crate::packet::{Auth, PropertyId};
+
+#[test]
+fn connack_to_the_client_follows_the_brokers() {
+    let mut world = World::new(v5(), json!({}));
+    assert!(world.commanded(&Command::Dial));
+    world.dialled("t1");
+    assert!(world.take_client().is_empty());
+    world.connack(false);
+    assert_eq!(code(&world.take_client()[0]), ReasonCode::SUCCESS);
+    assert_eq!(world.engine.phase(), Phase::Open);
+}
+
+#[test]
+fn connect_to_the_broker_is_the_endpoints_where_the_endpoint_decides() {
+    let client = Connect {
+        keep_alive_seconds: 7,
+        will: Some(will()),
+        properties: [
+            Property::SessionExpiryInterval(5),
+            Property::ReceiveMaximum(20),
+            Property::MaximumPacketSize(1_000),
+            Property::RequestProblemInformation(0),
+            Property::RequestResponseInformation(1),
+            Property::TopicAliasMaximum(9),
+            Property::UserProperty("a".into(), "b".into()),
+        ]
+        .into_iter()
+        .collect(),
+        ..v5()
+    };
+    let mut world = World::new(
+        client,
+        json!({"keepAliveSeconds": 30, "sessionExpirySeconds": 900}),
+    );
+    world.dialled("t1");
+    let connect = world.connect_read();
+    assert_eq!(connect.version, ProtocolVersion::V5);
+    assert!(connect.clean_start);
+    assert_eq!(connect.keep_alive_seconds, 30);
+    assert_eq!((connect.username, connect.password), (None, None));
+    let properties: Vec<Property> = connect.properties.iter().collect();
+    assert_eq!(
+        properties,
+        [
+            Property::SessionExpiryInterval(900),
+            Property::ReceiveMaximum(20),
+            Property::MaximumPacketSize(1_000),
+            Property::RequestProblemInformation(0),
+            Property::RequestResponseInformation(1),
+            Property::AuthenticationMethod("K8S-SAT".into()),
+            Property::AuthenticationData("t1".into()),
+        ]
+    );
+    let will = connect.will.expect("the will");
+    assert_eq!((will.qos, will.retain), (Qos::AtLeastOnce, true));
+    assert_eq!(will.properties.int(PropertyId::WillDelayInterval), Some(60));
+}
+
+#[test]
+fn an_access_token_is_the_password_of_the_broker_client_id() {
+    let mut world = World::new(v5(), json!({}));
+    world.step(|engine, now, out| {
+        engine.on_dialled(Credential::Password("secret".into()), now, out);
+    });
+    let connect = world.connect_read();
+    assert_eq!(connect.username.as_deref(), Some("app"));
+    assert_eq!(connect.password, Some("secret".into()));
+}
+
+#[test]
+fn connack_tells_the_client_what_it_can_act_on() {
+    let client = Connect {
+        properties: [
+            Property::SessionExpiryInterval(600),
+            Property::AuthenticationMethod("K8S-SAT".into()),
+        ]
+        .into_iter()
+        .collect(),
+        ..v5()
+    };
+    let mut world = World::new(client, json!({}));
+    world.engine.assigned_client_id = Some("assigned".into());
+    world.dialled("t1");
+    world.broker(connack_with(
+        true,
+        vec![
+            Property::ReceiveMaximum(20),
+            Property::MaximumQos(1),
+            Property::RetainAvailable(0),
+            Property::MaximumPacketSize(5_000),
+            Property::TopicAliasMaximum(10),
+            Property::ReasonString("hello".into()),
+            Property::WildcardSubscriptionAvailable(0),
+            Property::ServerKeepAlive(9),
+            Property::SessionExpiryInterval(300),
+            Property::ResponseInformation("r".into()),
+            Property::ServerReference("elsewhere".into()),
+            Property::AuthenticationMethod("K8S-SAT".into()),
+            Property::AuthenticationData("x".into()),
+        ],
+    ));
+    let Packet::ConnAck(connack) = world.take_client().remove(0) else {
+        panic!("a CONNACK");
+    };
+    assert!(connack.session_present);
+    let properties: Vec<Property> = connack.properties.iter().collect();
+    assert_eq!(
+        properties,
+        [
+            Property::RetainAvailable(0),
+            Property::ReasonString("hello".into()),
+            Property::WildcardSubscriptionAvailable(0),
+            Property::ResponseInformation("r".into()),
+            Property::ReceiveMaximum(20),
+            Property::MaximumPacketSize(5_000),
+            Property::SessionExpiryInterval(300),
+            Property::AssignedClientIdentifier("assigned".into()),
+            Property::AuthenticationMethod("K8S-SAT".into()),
+        ]
+    );
+}
+
+#[test]
+fn a_client_s_own_authentication_is_answered_and_not_forwarded() {
+    let method = Property::AuthenticationMethod("K8S-SAT".into());
+    let client = Connect {
+        properties: [method.clone(), Property::AuthenticationData("own".into())]
+            .into_iter()
+            .collect(),
+        ..v5()
+    };
+    let mut world = World::open(client, json!({}));
+    world.client(Packet::Auth(Auth {
+        code: ReasonCode::REAUTHENTICATE,
+        properties: [method.clone(), Property::AuthenticationData("own2".into())]
+            .into_iter()
+            .collect(),
+    }));
+    let answer = Auth {
+        code: ReasonCode::SUCCESS,
+        properties: [method].into_iter().collect(),
+    };
+    assert_eq!(world.take_client(), [Packet::Auth(answer)]);
+    assert!(world.take_broker().is_empty());
+}
+
+#[test]
+fn transient_refusals_are_held_and_then_refused_after_25_s() {
+    for refused in [0x88, 0x89, 0x9F] {
+        let mut world = World::new(v5(), json!({}));
+        world.wait_for_dial();
+        world.dialled("t1");
+        world.broker(refusal(ReasonCode(refused)));
+        assert!(world.take_client().is_empty(), "{refused:#x} is held");
+        world.wait_for_dial();
+        world.step(|engine, now, out| {
+            engine.on_dial_failed(
+                DialError {
+                    message: "refused".into(),
+                },
+                now,
+                out,
+            );
+        });
+        world.advance(Duration::from_secs(25));
+        assert_eq!(
+            code(&world.take_client()[0]),
+            ReasonCode::SERVER_UNAVAILABLE
+        );
+        assert!(world.ended());
+    }
+}
+
+#[test]
+fn other_refusals_are_passed_at_once() {
+    for (version, refused, told) in [
+        (ProtocolVersion::V5, 0x87, 0x87),
+        (ProtocolVersion::V5, 0x85, 0x85),
+        (ProtocolVersion::V311, 0x87, 5),
+        (ProtocolVersion::V311, 0x86, 4),
+    ] {
+        let mut world = World::new(connect(version), json!({}));
+        world.dialled("t1");
+        world.broker(refusal(ReasonCode(refused)));
+        assert_eq!(code(&world.take_client()[0]), ReasonCode(told));
+        assert!(world.commanded(&Command::CloseClient) && world.ended());
+    }
+}
+
+#[test]
+fn every_dial_before_the_first_connack_has_the_clients_clean_start() {
+    for clean_start in [true, false] {
+        let mut world = World::new(
+            Connect {
+                clean_start,
+                ..v5()
+            },
+            json!({}),
+        );
+        world.wait_for_dial();
+        for _ in 0..2 {
+            world.dialled("t1");
+            assert_eq!(world.connect_read().clean_start, clean_start);
+            world.broker_lost();
+            world.wait_for_dial();
+        }
+        world.dialled("t1");
+        world.connack(false);
+        world.reconnect(true);
+        assert_eq!(world.engine.phase(), Phase::Open);
+    }
+}
+
+#[test]
+fn reconnects_have_clean_start_0() {
+    let mut world = World::open(v5(), json!({}));
+    world.broker_lost();
+    world.wait_for_dial();
+    world.dialled("t1");
+    assert!(!world.connect_read().clean_start);
+}
+
+#[test]
+fn packets_before_connack_are_kept_in_order() {
+    let mut world = World::new(v5(), json!({}));
+    world.client(qos1(1));
+    world.client(Packet::PingReq);
+    world.client(qos1(2));
+    assert!(world.engine.held_bytes() > 0);
+    world.dialled("t1");
+    world.take_broker();
+    world.connack(false);
+    assert_eq!(world.take_broker(), [qos1(1), qos1(2)]);
+    assert_eq!(world.take_client()[1..], [Packet::PingResp]);
+}
+
+#[test]
+fn a_client_that_left_before_connack_leaves_no_broker_session_behind() {
+    let mut world = World::new(persistent(), json!({}));
+    world.dialled("t1");
+    world.client_closes();
+    world.take_broker();
+    world.connack(false);
+    assert_eq!(expiry(&world.take_broker()[0]), Some(0));
+    assert!(world.ended());
+}
+
+#[test]
+fn a_client_that_left_before_connack_keeps_the_session_it_knows() {
+    let mut world = World::new(persistent(), json!({}));
+    world.dialled("t1");
+    world.client_closes();
+    world.take_broker();
+    world.connack(true);
+    assert_eq!(expiry(&world.take_broker()[0]), Some(600));
+    assert!(world.ended());
+}
+
+#[test]
+fn a_client_that_leaves_while_dialling_ends_the_session_at_once() {
+    let mut world = World::new(v5(), json!({}));
+    world.client_closes();
+    assert!(world.commanded(&Command::AbandonDial) && world.ended());
+}
+
+#[test]
+fn an_empty_client_id_without_clean_session_is_refused_in_3_1_1() {
+    let nameless = Connect {
+        client_id: "".into(),
+        clean_start: false,
+        ..v311()
+    };
+    assert_eq!(admit(&nameless).expect_err("refused").code, ReasonCode(2));
+    assert!(
+        admit(&Connect {
+            clean_start: true,
+            ..nameless.clone()
+        })
+        .is_ok()
+    );
+    assert!(
+        admit(&Connect {
+            version: ProtocolVersion::V5,
+            ..nameless
+        })
+        .is_ok()
+    );
+}
+
+#[test]
+fn broker_client_ids_keep_apart_and_within_128_bytes() {
+    assert_eq!(broker_client_id(None, "pod-1", "app"), "app");
+    assert_eq!(
+        broker_client_id(Some("site"), "pod-1", "app"),
+        "site-pod-1-app"
+    );
+    let long = |client_id: &str| broker_client_id(Some("site"), &"p".repeat(150), client_id);
+    assert_eq!(long("a").len(), 128);
+    assert_ne!(long("a"), long("b"));
+    assert_eq!(long("a"), long("a"));
+    assert!(broker_client_id(Some("ü"), &"ö".repeat(150), "é").len() <= 128);
+}
+
+#[test]
+fn a_remembered_back_off_delays_the_first_dial() {
+    let backoff = Backoff { failures: 8 };
+    let mut world = World::with_backoff(v5(), json!({}), backoff);
+    assert!(!world.commanded(&Command::Dial));
+    world.advance(Duration::from_secs(17));
+    assert!(world.commanded(&Command::Dial));
+}

@@ -1,0 +1,309 @@
+//! The decision which files take the place of the last good ones: a bad file never replaces a good one.
+//!
+//! Pure: [`Keeper::take`] is given what was read and answers with a [`Snapshot`] and what was loaded.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use endpoint::{Authentication, Settings, contract};
+use rustls::{ClientConfig, RootCertStore};
+use serde_json::Value;
+
+use super::Folder;
+use super::needs::{self, Mounted};
+use super::snapshot::{Kind, Load, Reading, Security, Snapshot};
+use crate::auth::service_account::Token;
+use crate::auth::x509::Identity;
+use crate::auth::{access_token, service_account, x509};
+use crate::connector::tls;
+use crate::engine::Credential;
+
+/// Keeps the last good files of one endpoint.
+pub(crate) struct Keeper {
+    endpoint: String,
+    last: Reading,
+    mounted: Mounted,
+    settings: Option<Arc<Settings>>,
+    stale: Option<String>,
+    token: Option<Token>,
+    password: Option<Bytes>,
+    identity: Option<Identity>,
+    bundle: Option<Arc<RootCertStore>>,
+    public_roots: Option<Arc<RootCertStore>>,
+    config: Option<BuiltConfig>,
+    faults: BTreeMap<Kind, String>,
+    loads: Vec<Load>,
+}
+
+/// A TLS configuration and what it was built from.
+struct BuiltConfig {
+    roots: Arc<RootCertStore>,
+    identity: Option<Identity>,
+    config: Arc<ClientConfig>,
+}
+
+impl Keeper {
+    /// Nothing was read yet.
+    pub(crate) fn new(endpoint: &str) -> Self {
+        Self {
+            endpoint: endpoint.to_owned(),
+            last: Reading::default(),
+            mounted: Mounted::default(),
+            settings: None,
+            stale: None,
+            token: None,
+            password: None,
+            identity: None,
+            bundle: None,
+            public_roots: None,
+            config: None,
+            faults: BTreeMap::new(),
+            loads: Vec::new(),
+        }
+    }
+
+    /// Takes what is good of a reading, keeps the last good of what is not.
+    pub(crate) fn take(&mut self, reading: Reading) -> (Snapshot, Vec<Load>) {
+        self.take_settings(&reading);
+        let (credential, security) = match self.settings.clone() {
+            None => {
+                let reason = "the settings have not come yet".to_owned();
+                (Err(reason.clone()), Security::Missing(reason))
+            }
+            Some(settings) => {
+                let credential = self.take_credential(&settings.authentication, &reading);
+                (credential, self.take_security(&settings, &reading))
+            }
+        };
+        let method = self
+            .settings
+            .as_ref()
+            .map(|settings| &settings.authentication);
+        let by_token = matches!(method, Some(Authentication::ServiceAccountToken { .. }));
+        let by_certificate = matches!(method, Some(Authentication::X509Certificate { .. }));
+        self.last = reading;
+        let snapshot = Snapshot {
+            settings: self.settings.clone(),
+            credential,
+            security,
+            stale: self.stale.clone(),
+            faults: self.faults.clone(),
+            token_expiry_timestamp_seconds: self
+                .token
+                .as_ref()
+                .filter(|_| by_token)
+                .and_then(|token| token.expiry_timestamp_seconds),
+            certificate_expiry_timestamp_seconds: self
+                .identity
+                .as_ref()
+                .filter(|_| by_certificate)
+                .and_then(|identity| identity.expiry_timestamp_seconds),
+        };
+        (snapshot, std::mem::take(&mut self.loads))
+    }
+
+    fn take_settings(&mut self, reading: &Reading) {
+        let changed = self.last.config != reading.config;
+        match parse_settings(&reading.config) {
+            Ok(None) => {}
+            Err(fault) => self.refuse(Kind::Settings, fault, changed),
+            Ok(Some((settings, warnings))) => match needs::unmet(&settings, reading, &self.mounted)
+            {
+                Some(reason) => {
+                    let news = self.stale.as_ref() != Some(&reason);
+                    self.faults.remove(&Kind::Settings);
+                    if news {
+                        self.loads.push(Load {
+                            kind: Kind::Settings,
+                            result: Err(reason.clone()),
+                        });
+                    }
+                    self.stale = Some(reason);
+                }
+                None => {
+                    self.stale = None;
+                    self.mounted.learn(&settings);
+                    self.accept(Kind::Settings, warnings, changed);
+                    if self.settings.as_deref() != Some(&settings) {
+                        self.settings = Some(Arc::new(settings));
+                    }
+                }
+            },
+        }
+    }
+
+    fn take_credential(
+        &mut self,
+        authentication: &Authentication,
+        reading: &Reading,
+    ) -> Result<Credential, String> {
+        let secret_changed = self.last.credentials != reading.credentials;
+        match authentication {
+            Authentication::Anonymous => Ok(Credential::None),
+            Authentication::ServiceAccountToken { .. } => {
+                let changed = self.last.token != reading.token;
+                let token = service_account::token(&reading.token);
+                let newest = self.outcome(Kind::Token, token, changed);
+                self.token = newest.or(self.token.take());
+                let token = self.token.as_ref();
+                let enhanced = |token: &Token| Credential::Enhanced {
+                    method: "K8S-SAT",
+                    data: token.data.clone(),
+                };
+                token
+                    .map(enhanced)
+                    .ok_or_else(|| self.absent(Kind::Token, contract::TOKEN_FILE))
+            }
+            Authentication::AccessToken { .. } => {
+                let password = access_token::password(&reading.credentials);
+                let newest = self.outcome(Kind::AccessToken, password, secret_changed);
+                self.password = newest.or(self.password.take());
+                let password = self.password.clone().map(Credential::Password);
+                password.ok_or_else(|| self.absent(Kind::AccessToken, contract::CREDENTIALS_DIR))
+            }
+            Authentication::X509Certificate { .. } => {
+                let identity = x509::identity(&reading.credentials, &tls::provider());
+                let newest = self.outcome(Kind::Certificate, identity, secret_changed);
+                self.identity = newest.or(self.identity.take());
+                match self.identity {
+                    Some(_) => Ok(Credential::None),
+                    None => Err(self.absent(Kind::Certificate, contract::CREDENTIALS_DIR)),
+                }
+            }
+            Authentication::SystemAssignedManagedIdentity { .. }
+            | Authentication::UserAssignedManagedIdentity { .. } => Err(
+                "this version of dataflow-sidecar does not support managed identities; \
+                 use ServiceAccountToken, X509Certificate or AccessToken"
+                    .into(),
+            ),
+        }
+    }
+
+    fn take_security(&mut self, settings: &Settings, reading: &Reading) -> Security {
+        let roots = match &settings.tls {
+            None => return Security::Plain,
+            Some(tls) if tls.trusted_ca.is_none() => Some(
+                self.public_roots
+                    .get_or_insert_with(tls::public_roots)
+                    .clone(),
+            ),
+            Some(_) => {
+                let changed = self.last.ca != reading.ca;
+                let newest = self.outcome(Kind::TrustBundle, tls::bundle(&reading.ca), changed);
+                let same = |new: &Arc<RootCertStore>| {
+                    self.bundle
+                        .as_ref()
+                        .is_some_and(|old| old.roots == new.roots)
+                };
+                if let Some(newest) = newest.filter(|new| !same(new)) {
+                    self.bundle = Some(newest);
+                }
+                self.bundle.clone()
+            }
+        };
+        let Some(roots) = roots else {
+            return Security::Missing(self.absent(Kind::TrustBundle, contract::CA_DIR));
+        };
+        let identity = match settings.authentication {
+            Authentication::X509Certificate { .. } => self.identity.clone(),
+            _ => None,
+        };
+        let fits =
+            |built: &BuiltConfig| Arc::ptr_eq(&built.roots, &roots) && built.identity == identity;
+        if let Some(built) = self.config.as_ref().filter(|built| fits(built)) {
+            return Security::Tls(built.config.clone());
+        }
+        let config = tls::client_config(roots.clone(), identity.as_ref());
+        self.config = Some(BuiltConfig {
+            roots,
+            identity,
+            config: config.clone(),
+        });
+        Security::Tls(config)
+    }
+
+    /// Notes what became of a file; a good one is given back.
+    fn outcome<T, E: ToString>(
+        &mut self,
+        kind: Kind,
+        result: Result<Option<T>, E>,
+        changed: bool,
+    ) -> Option<T> {
+        match result {
+            Ok(None) => None,
+            Ok(Some(value)) => {
+                self.accept(kind, Vec::new(), changed);
+                Some(value)
+            }
+            Err(error) => {
+                self.refuse(kind, error.to_string(), changed);
+                None
+            }
+        }
+    }
+
+    fn accept(&mut self, kind: Kind, warnings: Vec<String>, changed: bool) {
+        let mended = self.faults.remove(&kind).is_some();
+        if changed || mended {
+            self.loads.push(Load {
+                kind,
+                result: Ok(warnings),
+            });
+        }
+    }
+
+    fn refuse(&mut self, kind: Kind, fault: String, changed: bool) {
+        let news = self.faults.insert(kind, fault.clone()).as_ref() != Some(&fault);
+        if changed || news {
+            self.loads.push(Load {
+                kind,
+                result: Err(fault),
+            });
+        }
+    }
+
+    /// Why there is nothing of a kind.
+    fn absent(&self, kind: Kind, path: &str) -> String {
+        match self.faults.get(&kind) {
+            Some(fault) => fault.clone(),
+            None => format!(
+                "{}/{path} has not come yet; it is used as soon as it is there",
+                self.endpoint
+            ),
+        }
+    }
+}
+
+/// The settings in `config/endpoint.json`, with their warnings; `None` while it has not come.
+fn parse_settings(folder: &Folder) -> Result<Option<(Settings, Vec<String>)>, String> {
+    if let Folder::Unreadable(text) = folder {
+        return Err(format!("failed to read the settings: {text}"));
+    }
+    let Some(content) = folder.file(contract::CONFIG_MAP_KEY) else {
+        return Ok(None);
+    };
+    let resource: Value = serde_json::from_slice(content)
+        .map_err(|error| format!("{} is not JSON: {error}", contract::CONFIG_FILE))?;
+    let (settings, warnings) = Settings::parse(&resource).map_err(|violations| {
+        let texts: Vec<String> = violations.iter().map(ToString::to_string).collect();
+        format!(
+            "{} breaks the rules: {}",
+            contract::CONFIG_FILE,
+            texts.join("; ")
+        )
+    })?;
+    Ok(Some((
+        settings,
+        warnings.iter().map(ToString::to_string).collect(),
+    )))
+}
+
+/// The warnings of the settings in a folder.
+pub(crate) fn warnings(folder: &Folder) -> Vec<String> {
+    let parsed = parse_settings(folder).ok().flatten();
+    parsed.map(|(_, warnings)| warnings).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

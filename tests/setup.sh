@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Installs what the tests (`setup.sh test`), the benchmark (`setup.sh bench`) or the checks of the dependencies
+# (`setup.sh deny`) need and a Debian or Ubuntu machine lacks. Where it may not, it prints the one command that does.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Built without optimisation: that takes a third of the time, and a check still takes a second.
+# It goes below target/, so nothing of the user's is replaced; a cargo-deny that is there already is used.
+if [ "${1:-}" = deny ]; then
+  PATH="$PATH:$PWD/target/tools/bin"
+  command -v cargo-deny >/dev/null ||
+    cargo install cargo-deny --version 0.20.2 --locked --debug --root target/tools
+  exit
+fi
+
+case "${1:-test}" in
+  # The broker of the integration tests, and what its token plugin is built with.
+  test) packages=(mosquitto mosquitto-dev libmosquitto-dev gcc libc6-dev) ;;
+  # The broker, and the proxy to compare with.
+  bench) packages=(mosquitto nginx libnginx-mod-stream) ;;
+  *)
+    echo "usage: $0 test|bench|deny" >&2
+    exit 64
+    ;;
+esac
+
+installed() {
+  dpkg-query --show --showformat '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed
+}
+
+if ! command -v dpkg-query >/dev/null; then
+  echo "This is no Debian or Ubuntu: install the equivalents of: ${packages[*]}." >&2
+  echo "Going on; what is missing will be named by the test that needs it." >&2
+  exit 0
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+  installed "$package" || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if [ "$(id -u)" = 0 ]; then
+  as_root=()
+elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+  as_root=(sudo -n)
+else
+  echo "These packages are missing, and installing them needs root: run" >&2
+  echo "  sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}" >&2
+  exit 1
+fi
+
+echo "installing ${missing[*]}"
+"${as_root[@]}" apt-get update -q
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+  apt-get install -y -q --no-install-recommends "${missing[@]}"
+
+# The packages start a service each; the tests start their own on free ports. Only what was installed here is stopped.
+if [ -d /run/systemd/system ]; then
+  for package in "${missing[@]}"; do
+    case "$package" in
+      mosquitto | nginx) "${as_root[@]}" systemctl disable --now "$package" ;;
+    esac
+  done
+fi
