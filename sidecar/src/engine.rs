@@ -12,7 +12,7 @@
 //! After [`Command::End`] the session is over and nothing more is called but [`Engine::backoff`].
 //!
 //! The files follow a session: `handshake` opens it, `client` and `broker` take each peer's packets, `send` writes what
-//! is `inflight`, `deliveries` and `subscriptions` remember, `link` dials and loses, `renewal` changes credentials and
+//! is `inflight`, `deliveries` and `subscriptions` remember, `link` dials and loses, `resume` makes good what was lost, `renewal` changes credentials and
 //! connections, `leave` ends it.
 
 pub mod handshake;
@@ -27,6 +27,7 @@ mod leave;
 mod link;
 mod output;
 mod renewal;
+mod resume;
 mod send;
 mod subscriptions;
 mod tally;

@@ -55,7 +55,7 @@ impl Engine {
     /// Packets that follow CONNECT before its CONNACK are kept.
     fn keep_early(&mut self, packet: Packet) {
         self.early_bytes += packet.encoded_len(self.profile.version);
-        self.early.push_back(packet);
+        self.early.push_back(packet.detached());
     }
 
     /// Takes what came before CONNACK.

@@ -3,6 +3,7 @@
 mod delivery;
 mod hold;
 mod leaving;
+mod limits;
 mod opening;
 mod renewal;
 

@@ -1,0 +1,72 @@
+//! The broker is back: the broker session is there, or is made again, or only the client can decide.
+
+use super::{Broker, Client, Command, Engine, Now, Output};
+use crate::packet::{Packet, Properties, Property, ReasonCode, SubAck};
+
+impl Engine {
+    /// The broker is back.
+    pub(super) fn resume(&mut self, session_present: bool, now: Now, out: &mut Output) {
+        if session_present {
+            self.broker = Broker::Up;
+            return self.go_on(now, out);
+        }
+        self.deliveries.on_session_gone();
+        self.inflight.forget_repeats();
+        if self.client_is_gone() {
+            self.untold = true;
+            self.broker = Broker::Up;
+            return self.go_on(now, out);
+        }
+        if self.clean {
+            return self.resubscribe(0, now, out);
+        }
+        // Only the client can decide what is to become of a session that it believes to be there.
+        self.write_disconnect(ReasonCode::SUCCESS, Some(0), now, out);
+        out.commands.push(Command::CloseBroker);
+        let reason = Property::ReasonString("broker session lost".into());
+        let properties = match self.profile.problem_information {
+            true => [reason].into_iter().collect(),
+            false => Properties::default(),
+        };
+        let code = ReasonCode::SERVER_SHUTTING_DOWN;
+        self.tell_client_disconnect(code, properties, "the broker lost its session", out);
+        self.end(out);
+    }
+
+    /// Subscribes the `from`-th and following confirmed filters again, or goes on when there are no more.
+    fn resubscribe(&mut self, from: usize, now: Now, out: &mut Output) {
+        let packet_id = self.inflight.free_packet_id();
+        let Some(subscribe) = self.subscriptions.again(from, packet_id, self.qos_max()) else {
+            self.broker = Broker::Up;
+            return self.go_on(now, out);
+        };
+        let count = subscribe.filters.len();
+        self.broker = Broker::Resubscribing {
+            from,
+            count,
+            packet_id,
+        };
+        self.write_broker(&Packet::Subscribe(subscribe), now, out);
+    }
+
+    /// SUBACK to a subscription that was made again.
+    pub(super) fn on_resubscribed(&mut self, suback: &SubAck, now: Now, out: &mut Output) {
+        let Broker::Resubscribing { from, count, .. } = self.broker else {
+            return;
+        };
+        if suback.codes.iter().any(|code| code.is_error()) {
+            let code = ReasonCode::NOT_AUTHORIZED;
+            let what = "the broker refused a subscription that it had granted before";
+            return self.client_fault(code, what, now, out);
+        }
+        self.resubscribe(from + count, now, out);
+    }
+
+    /// What is kept, then new packets; or the rest of leaving.
+    fn go_on(&mut self, now: Now, out: &mut Output) {
+        match self.client {
+            Client::Gone(leave) => self.begin_leaving(leave, now, out),
+            _ => self.pump(now, out),
+        }
+    }
+}
