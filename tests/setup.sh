@@ -53,7 +53,7 @@ fi
 echo "installing ${missing[*]}"
 "${as_root[@]}" apt-get update -q
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-  apt-get install -y -q --no-install-recommends "${missing[@]}"
+  apt-get install -y -q -o Dpkg::Use-Pty=0 --no-install-recommends "${missing[@]}"
 
 # The packages start a service each; the tests start their own on free ports. Only what was installed here is stopped.
 if [ -d /run/systemd/system ]; then

@@ -121,10 +121,12 @@ fn names_of_the_contract_are_spelled_once() {
     let mut found = Findings::default();
     for program in ["sidecar/src", "webhook/src"] {
         for file in rust_files(program).iter().filter(|file| !file.is_test()) {
+            // The help of a command is one literal, and its example shows an annotation.
+            let has_help = file.path.ends_with("/args.rs");
             found.search(file, |line| {
                 names.iter().map(String::as_str).find(|name| {
-                    let begins_a_name = *name == ANNOTATION_PREFIX;
-                    line.contains(&format!("\"{name}\"")) || begins_a_name && line.contains(name)
+                    let begins_a_key = *name == ANNOTATION_PREFIX && !has_help;
+                    line.contains(&format!("\"{name}\"")) || begins_a_key && line.contains(name)
                 })
             });
         }
