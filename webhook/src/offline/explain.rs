@@ -1,6 +1,6 @@
 //! `explain`: in words, what a pod gets and why, or why it gets nothing.
 
-use endpoint::contract::{Annotation, Readiness};
+use endpoint::contract::{Annotation, LABEL_INJECTED, Readiness};
 use endpoint::{Authentication, Protocol, Settings};
 use serde_json::Value;
 
@@ -158,7 +158,10 @@ fn plan_page(page: &mut Page, plan: &Plan, pod: &Value) {
     page.head("Environment of the app");
     environment(page, plan);
     page.head("Metadata");
-    page.line("label dataflow-sidecar.io/injected, annotation dataflow-sidecar.io/status");
+    page.line(&format!(
+        "label {LABEL_INJECTED}, annotation {}",
+        Annotation::Status.key()
+    ));
     page.line(if plan.scraped {
         "annotations prometheus.io/scrape, port and path, because the pod has none of them"
     } else {
