@@ -17,9 +17,7 @@ pub struct LogFilter {
 #[derive(Debug, thiserror::Error)]
 pub enum FilterError {
     /// The text is no filter.
-    #[error(
-        "{0:?} is no log filter: write error, warn, info, debug or trace, or module=level,..."
-    )]
+    #[error("{0:?} is no log filter: write error, warn, info, debug or trace, or module=level,...")]
     Bad(String),
     /// The log is gone.
     #[error("failed to change the log filter: {0}")]

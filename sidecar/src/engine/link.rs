@@ -8,9 +8,7 @@ use super::codes::{self, Refused};
 use super::handshake::Limits;
 use super::timer::{self, Timer};
 use super::{Broker, Client, Command, Credential, DialError, Engine, Event, Now, Output};
-use crate::packet::{
-    ConnAck, Disconnect, Packet, Properties, Property, PropertyId, ReasonCode,
-};
+use crate::packet::{ConnAck, Disconnect, Packet, Properties, Property, PropertyId, ReasonCode};
 
 /// Connections in a row that must close at the same packet before the client is told.
 const POISON_COUNT: u32 = 3;
