@@ -1,6 +1,8 @@
 //! What in a pod cannot stand beside the sidecar.
 
-use endpoint::contract::{Annotation, CONTAINER};
+use std::path::Path;
+
+use endpoint::contract::{Annotation, CONTAINER, MOUNTS};
 use serde_json::Value;
 
 use super::annotations::Wishes;
@@ -132,21 +134,31 @@ pub fn names(pod: &Value, injected: bool) -> Vec<Fault> {
     faults
 }
 
-/// Mounts by which another container would read the sidecar's credentials.
+/// Mounts by which another container would read the sidecar's credentials, or pretend to have them.
 fn foreign_mounts(path: &str, container: &Value) -> Vec<Fault> {
     let mounts = container.get("volumeMounts").and_then(Value::as_array);
+    let container = text(container, "name");
     mounts
         .into_iter()
         .flatten()
         .enumerate()
-        .filter(|(_, mount)| is_our_volume(text(mount, "name")))
-        .map(|(index, mount)| {
-            let message = format!(
-                "container {:?} mounts {:?}, and volumes named like that hold the sidecar's credentials: mount a volume of your own",
-                text(container, "name"),
-                text(mount, "name"),
-            );
-            Fault::field(format!("{path}.volumeMounts[{index}].name"), FaultKind::NameConflict, message)
+        .filter_map(|(index, mount)| {
+            let (name, folder) = (text(mount, "name"), text(mount, "mountPath"));
+            let (field, message) = if is_our_volume(name) {
+                let message = format!(
+                    "container {container:?} mounts {name:?}, and volumes named like that hold the sidecar's credentials: mount a volume of your own"
+                );
+                ("name", message)
+            } else if Path::new(folder).starts_with(MOUNTS) {
+                let message = format!(
+                    "container {container:?} mounts {folder:?}, and the folders below {MOUNTS} are the sidecar's: mount it elsewhere"
+                );
+                ("mountPath", message)
+            } else {
+                return None;
+            };
+            let place = format!("{path}.volumeMounts[{index}].{field}");
+            Some(Fault::field(place, FaultKind::NameConflict, message))
         })
         .collect()
 }
@@ -280,7 +292,11 @@ mod tests {
         let pod = json!({"spec": {
             "containers": [
                 {"name": "dataflow-sidecar"},
-                {"name": "app", "volumeMounts": [{"name": "x"}, {"name": "dataflow-sidecar-0-token"}]},
+                {"name": "app", "volumeMounts": [
+                    {"name": "x", "mountPath": "/var/run/dataflow-sidecars"},
+                    {"name": "dataflow-sidecar-0-token", "mountPath": "/t"},
+                    {"name": "x", "mountPath": "/var/run/dataflow-sidecar/default"},
+                ]},
             ],
             "initContainers": [{"name": "dataflow-sidecar"}],
             "volumes": [{"name": "x"}, {"name": "dataflow-sidecar-3-credentials"}],
@@ -296,11 +312,12 @@ mod tests {
                 "spec.initContainers[0].name",
                 "spec.containers[0].name",
                 "spec.containers[1].volumeMounts[1].name",
+                "spec.containers[1].volumeMounts[2].mountPath",
                 "spec.volumes[1].name",
             ]
         );
         let faults = texts(&names(&pod, true));
-        assert_eq!(faults.len(), 2, "{faults:?}");
+        assert_eq!(faults.len(), 3, "{faults:?}");
         assert!(
             faults[0].starts_with("spec.containers[0].name"),
             "{}",
