@@ -264,13 +264,17 @@ impl Engine {
         if due > now.instant {
             return self.timers.set(Timer::BrokerPing, due);
         }
-        self.write_broker(&Packet::PingReq, now, out);
-        self.link.pinged_at = now.instant;
         self.timers.set(Timer::BrokerPing, now.instant + keep_alive);
-        self.timers.set(
-            Timer::BrokerSilent,
-            now.instant + super::timer::PING_TIME_MAX,
-        );
+        self.write_broker(&Packet::PingReq, now, out);
+        // The limit runs from the first PINGREQ without an answer, however short the keep alive is.
+        let answered = self.link.received_at >= self.link.pinged_at;
+        if answered {
+            self.link.pinged_at = now.instant;
+            self.timers.set(
+                Timer::BrokerSilent,
+                now.instant + super::timer::PING_TIME_MAX,
+            );
+        }
     }
 
     /// The broker is lost when nothing arrived since PINGREQ, while it was read.

@@ -132,6 +132,20 @@ fn the_broker_is_pinged_in_silence_and_lost_without_an_answer() {
 }
 
 #[test]
+fn a_silent_broker_is_lost_10_s_after_the_first_unanswered_ping_though_others_followed() {
+    let mut world = World::open(v5(), json!({"keepAliveSeconds": 1}));
+    world.advance(Duration::from_secs(11));
+    assert_eq!(world.engine.phase(), Phase::Held);
+    assert!(world.commanded(&Command::CloseBroker));
+    let mut world = World::open(v5(), json!({"keepAliveSeconds": 1}));
+    for _ in 0..60 {
+        world.advance(Duration::from_secs(1));
+        world.broker(Packet::PingResp);
+    }
+    assert_eq!(world.engine.phase(), Phase::Open, "an answered ping counts");
+}
+
+#[test]
 fn server_keep_alive_binds_the_sidecar_only() {
     let mut world = World::new(
         Connect {
