@@ -6,6 +6,8 @@ use std::process::{Command, Output};
 
 use tests::built_program;
 
+/// Only `Settings::parse` refuses it: in a file, objects of other kinds stand beside endpoints.
+const OTHER_KIND: &str = "resource-of-other-kind.yaml";
 /// Below the root of the project.
 const ENDPOINTS: &str = "endpoint/tests/fixtures";
 const INJECTIONS: &str = "webhook/tests/golden";
@@ -59,6 +61,9 @@ fn every_example_of_the_documentation_is_accepted() {
 #[test]
 fn every_forbidden_endpoint_is_refused_with_the_field_and_the_remedy() {
     for file in resources("denied") {
+        if file.ends_with(OTHER_KIND) {
+            continue;
+        }
         let output = webhook("validate", &file, &[]);
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{}: {said}", file.display());
@@ -68,6 +73,15 @@ fn every_forbidden_endpoint_is_refused_with_the_field_and_the_remedy() {
             assert!(said.contains(fault), "{}: {said}", file.display());
         }
     }
+}
+
+#[test]
+fn an_object_of_another_kind_is_passed_over_and_told() {
+    let file = root().join(ENDPOINTS).join("denied").join(OTHER_KIND);
+    let output = webhook("validate", &file, &[]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("holds no DataflowEndpoint"), "{said}");
 }
 
 #[test]
