@@ -7,7 +7,6 @@ use endpoint::contract::Mount;
 use serde_json::json;
 use tests::app::{App, VERSIONS, Version};
 use tests::eventually;
-use tests::mosquitto::PERSISTENT;
 use tests::setup::{Method, Setup, token};
 use tests::sidecar::Sidecar;
 use tokio::time::{Instant, sleep};
@@ -74,39 +73,6 @@ async fn planned_reconnects_lose_and_double_no_delivery() {
     })
     .await;
     assert!(setup.broker.count("connect") >= 4, "it reconnected");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_broker_that_keeps_its_sessions_is_restarted_without_losing_a_delivery() {
-    let mut setup = Setup::with(Method::ServiceAccountToken, PERSISTENT, |_| ()).await;
-    let subscriber = App::connect(Version::V311, setup.sidecar.port, "subscriber").await;
-    subscriber.subscribe("to-app", 1).await;
-    let publisher = App::connect(Version::V5, setup.sidecar.port, "publisher").await;
-    let mut published = 0;
-    for _ in 0..3 {
-        for _ in 0..100 {
-            publisher.publish("to-app", 1, published).await;
-            published += 1;
-            sleep(Duration::from_millis(2)).await;
-        }
-        setup.broker.stop();
-        setup.broker.run().await;
-    }
-    publisher.wait_for_acknowledged(published as usize).await;
-    let whole: BTreeSet<String> = numbers(published).into_iter().collect();
-    eventually::is_true("every message is delivered", || {
-        subscriber
-            .record()
-            .received
-            .into_iter()
-            .collect::<BTreeSet<_>>()
-            == whole
-    })
-    .await;
-    for app in [subscriber, publisher] {
-        let record = app.record();
-        assert_eq!((record.connects, record.disconnects), (1, 0));
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
