@@ -4,30 +4,30 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "$0")/lib.sh"
 
-TRIES_MAX=300 # of a tenth of a second
+SECONDS_MAX=60
 
-# The node's part of every hierarchy of cgroups.
+# The node's cgroup in every hierarchy that still has it.
 cgroups() {
   cgroup_hierarchies | while read -r hierarchy; do
     [ ! -d "$hierarchy/$CGROUP" ] || echo "$hierarchy/$CGROUP"
   done
 }
 
-# Only the node's own processes are in its cgroups.
+# Every process of the node, and no other, is a descendant of one in these cgroups or in one of them itself.
 processes() {
-  cgroups | xargs -r -I{} find {} -name cgroup.procs -exec cat {} + 2>/dev/null | grep -vx 0 | sort -u
+  find "$@" -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u
 }
 
 end_processes() {
-  local tries
-  for ((tries = 0; tries < TRIES_MAX; tries++)); do
-    processes | xargs -r kill -KILL 2>/dev/null || true
-    # Containers' cgroups lie in their pod's, so the innermost go first.
-    cgroups | xargs -r -I{} find {} -depth -type d -exec rmdir {} + 2>/dev/null || true
-    [ -n "$(cgroups)" ] || return 0
-    sleep 0.1
+  local left
+  while mapfile -t left < <(cgroups) && [ ${#left[@]} -gt 0 ]; do
+    processes "${left[@]}" | xargs -r kill -KILL 2>/dev/null || true
+    # A container's cgroup is in that of its pod, so the innermost go first.
+    find "${left[@]}" -depth -type d -exec rmdir {} \; 2>/dev/null || true
+    ((SECONDS < SECONDS_MAX)) ||
+      fail "These cgroups stay: ${left[*]}" "as processes in them do not end: $(processes "${left[@]}" | xargs)"
+    sleep 0.05
   done
-  fail "The node's processes $(processes | xargs) do not end, or its cgroups are held: $(cgroups | xargs)."
 }
 
 # The node mounts in its own namespace only; this is for what somebody else has mounted below it.
