@@ -11,7 +11,7 @@ main() {
   export HELM_CACHE_HOME=$STATE/client/helm HELM_CONFIG_HOME=$STATE/client/helm HELM_DATA_HOME=$STATE/client/helm
   enter=(nsenter --target "$pid" --net)
   if [ "$(id -u)" != 0 ]; then
-    enter=(sudo --preserve-env "${enter[@]}" --setuid "$(id -u)" --setgid "$(id -g)" -- env "PATH=$PATH" "HOME=$HOME")
+    enter=(sudo --preserve-env "${enter[@]}" --setuid "$(id -u)" --setgid "$(id -g)" env "PATH=$PATH" "HOME=$HOME")
   fi
   exec "${enter[@]}" "$@"
 }

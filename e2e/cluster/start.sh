@@ -139,6 +139,7 @@ main() {
   wait_for "the node's Ready condition" kubelet kubectl wait --for condition=Ready node/node --timeout 1s
   wait_for "CoreDNS" kubelet kubectl --namespace kube-system rollout status deployment/coredns --timeout 1s
   wait_for "the default service account" kube-controller-manager kubectl get serviceaccount default
+  touch "$STATE/run/up"
   say "pods run"
 }
 

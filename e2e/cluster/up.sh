@@ -21,8 +21,13 @@ logs         $from/.state/log (components, audit.log, pods)
 END
 }
 
+# A node that was started to the end, and whose kubelet still reports.
+is_up() {
+  [ -e "$STATE/run/up" ] && "$CLUSTER/enter.sh" kubectl --request-timeout 5s wait --for condition=Ready node/node --timeout 1s
+}
+
 main() {
-  if "$CLUSTER/enter.sh" kubectl get --raw /readyz >/dev/null 2>&1; then
+  if is_up >/dev/null 2>&1; then
     usage
     return
   fi
