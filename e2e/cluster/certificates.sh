@@ -57,6 +57,7 @@ main() {
     "DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:kubernetes.default.svc.cluster.local,IP:127.0.0.1,IP:$NODE_IP,IP:$API_SERVICE_IP"
   certificate kubelet /CN=node serverAuth "DNS:node,IP:$NODE_IP"
   certificate kube-apiserver-to-kubelet /CN=kube-apiserver clientAuth
+  certificate kube-apiserver-to-extensions /CN=kube-apiserver-to-extensions clientAuth
   identity admin /O=system:masters/CN=admin
   identity node /O=system:nodes/CN=system:node:node
   identity kube-controller-manager /CN=system:kube-controller-manager

@@ -3,6 +3,7 @@
 set -euo pipefail
 
 CLUSTER=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+PROJECT=$(cd "$CLUSTER/../.." && pwd -P)
 BIN=$CLUSTER/.bin/current
 STATE=$CLUSTER/.state
 
@@ -62,8 +63,8 @@ node_pid() {
   return 1
 }
 
-# Runs a command as the node's own processes run: its mounts, network, host name and process ids. The checkout is
-# /run/cluster there.
+# Runs a command as the node's own processes run: its mounts, network, host name and process ids. The project is
+# /run/project there, and may not be changed.
 in_node() {
-  nsenter --target "$(node_pid)" --mount --net --uts --pid -- "$@"
+  nsenter --target "$(node_pid)" --mount --net --uts --pid -- env TMPDIR=/run/tmp "$@"
 }

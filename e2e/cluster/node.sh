@@ -14,7 +14,7 @@ TUNABLES=(
 # Components find their usual places, and they are in the state folder; the rest of the root file system is read-only.
 mount_folders() {
   cd "$STATE" # The paths below stay right when the checkout is itself in one of the places that are mounted over.
-  mount --bind -o ro "$CLUSTER" run/cluster
+  mount --bind -o ro "$PROJECT" run/project
   mount --bind lib /var/lib
   mount --bind log /var/log
   mount --rbind run /run

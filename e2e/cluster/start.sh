@@ -4,8 +4,8 @@
 source "$(dirname "$0")/lib.sh"
 
 # Places as the node's processes see them (node.sh).
-PROGRAMS=/run/cluster/.bin/current
-SETTINGS=/run/cluster/config
+PROGRAMS=/run/project/e2e/cluster/.bin/current
+SETTINGS=/run/project/e2e/cluster/config
 KEYS=/var/lib/kubernetes
 
 WAIT_SECONDS_MAX=180 # A machine that builds something else at the same time is slow.
@@ -60,7 +60,7 @@ make_cgroups() {
 }
 
 start_first_process() {
-  mkdir -p "$STATE"/{client,lib,log} "$STATE"/run/{cluster,tmp}
+  mkdir -p "$STATE"/{client,lib,log} "$STATE"/run/{project,tmp}
   (
     echo "$BASHPID" >"$(node_cgroup)/cgroup.procs"
     exec setsid unshare --mount --net --uts --pid --fork --kill-child --mount-proc "$CLUSTER/node.sh"
@@ -87,6 +87,10 @@ start_api_server() {
     --kubelet-client-certificate "$KEYS/kube-apiserver-to-kubelet.crt" \
     --kubelet-client-key "$KEYS/kube-apiserver-to-kubelet.key" --kubelet-certificate-authority "$KEYS/ca.crt" \
     --kubelet-preferred-address-types InternalIP \
+    --proxy-client-cert-file "$KEYS/kube-apiserver-to-extensions.crt" \
+    --proxy-client-key-file "$KEYS/kube-apiserver-to-extensions.key" --requestheader-client-ca-file "$KEYS/ca.crt" \
+    --requestheader-allowed-names kube-apiserver-to-extensions --requestheader-username-headers X-Remote-User \
+    --requestheader-group-headers X-Remote-Group --requestheader-extra-headers-prefix X-Remote-Extra- \
     --audit-policy-file "$SETTINGS/audit.yaml" --audit-log-path /var/log/audit.log --audit-log-maxsize 100 \
     --audit-log-maxbackup 1
 }
@@ -99,7 +103,7 @@ start_controllers() {
     arguments+=("--authorization-kubeconfig=$KEYS/$name.kubeconfig")
     if [ "$name" = kube-controller-manager ]; then
       arguments+=("--service-account-private-key-file=$KEYS/tokens.key" "--root-ca-file=$KEYS/ca.crt")
-      arguments+=(--use-service-account-credentials)
+      arguments+=(--use-service-account-credentials --flex-volume-plugin-dir=/var/lib/kubelet/volume-plugins)
     fi
     component "$name" "$PROGRAMS/$name" "${arguments[@]}"
   done
@@ -130,7 +134,7 @@ main() {
   component containerd containerd --config "$SETTINGS/containerd.toml"
   wait_for "containerd" containerd in_node ctr version
   "$CLUSTER/image.sh" localhost/pause:e2e /usr/bin "$CLUSTER/images/pause.Dockerfile"
-  "$CLUSTER/image.sh" localhost/coredns:e2e "$(realpath "$BIN")" "$CLUSTER/images/coredns.Dockerfile"
+  "$CLUSTER/image.sh" localhost/coredns:e2e "$BIN" "$CLUSTER/images/coredns.Dockerfile"
   wait_for "the API server" kube-apiserver kubectl get --raw /readyz
   say "controllers, kubelet, kube-proxy and CoreDNS"
   start_controllers
