@@ -4,7 +4,6 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "$0")/lib.sh"
 
-SOURCES=(components/go.mod components/go.sum components/*/*.go build.sh)
 LINKS=(etcd kube-apiserver kube-controller-manager kube-proxy kube-scheduler kubelet)
 
 require_go() {
@@ -21,11 +20,13 @@ require_go() {
 
 # What the programs answer when they are asked for their version, and the version Helm's templates are told.
 link_flags() {
-  local version major minor
+  local version helm major minor
   version=$(sed -nE 's#^\s+k8s.io/kubernetes v##p' components/go.mod)
+  helm=$(sed -nE 's#^\s+helm.sh/helm/v3 v([^ ]*).*#\1#p' components/go.mod)
   IFS=. read -r major minor _ <<<"$version"
   printf -- '-X %s ' "k8s.io/component-base/version.gitVersion=v$version" \
     "k8s.io/component-base/version.gitMajor=$major" "k8s.io/component-base/version.gitMinor=$minor" \
+    "helm.sh/helm/v3/internal/version.version=v$helm" \
     "helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=$major" "helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=$minor" \
     "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=$major" "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=$minor"
 }
@@ -45,13 +46,13 @@ build() {
 main() {
   cd "$CLUSTER"
   local hash
-  hash=$(cat "${SOURCES[@]}" | sha256sum | cut -c1-16)
+  hash=$(cat components/go.mod components/go.sum components/*/*.go build.sh | sha256sum | cut -c1-16)
   mkdir -p .bin
   exec 9>.bin/lock
   flock 9
   if [ ! -d ".bin/$hash" ]; then
     require_go
-    say "building Kubernetes, CoreDNS and Helm: minutes the first time, 2 GB of memory"
+    say "building Kubernetes, CoreDNS and Helm: minutes the first time, 3 GB of memory"
     rm -rf .bin/*.part
     build "$PWD/.bin/$hash.part"
     # Binaries of earlier sources: a rebuild from Go's own cache takes seconds.

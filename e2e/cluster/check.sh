@@ -77,7 +77,7 @@ check() {
     refused "is not allowed to modify labels" as node label node node node-restriction.kubernetes.io/check=1
   fact "the scheduler's identity reads no Secret" refused Forbidden as kube-scheduler -n "$NAMESPACE" get secrets
   fact "the audit log says who made the pod" \
-    grep -q '"verb":"patch\|create".*"username":"admin".*"resource":"pods","namespace":"'"$NAMESPACE"'"' \
+    as_root grep -q '"verb":"patch\|create".*"username":"admin".*"resource":"pods","namespace":"'"$NAMESPACE"'"' \
     "$STATE/log/audit.log"
 }
 

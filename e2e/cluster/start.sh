@@ -44,6 +44,11 @@ kubectl() {
   "$CLUSTER/enter.sh" kubectl "$@"
 }
 
+require_namespaces() {
+  unshare --mount --net --uts --pid --fork true ||
+    fail "Namespaces cannot be made here: a node needs a machine, or a container that runs privileged."
+}
+
 make_cgroups() {
   local hierarchy controller
   # With cgroup v2 the kubelet needs these in every cgroup above its own; systemd leaves some of them out.
@@ -115,19 +120,15 @@ start_node_components() {
   component kube-proxy "$PROGRAMS/kube-proxy" --config "$SETTINGS/kube-proxy.yaml"
 }
 
-write_client() {
-  cp "$STATE/lib/kubernetes/admin.kubeconfig" "$STATE/client/kubeconfig"
-  chown -R "${SUDO_UID:-0}:${SUDO_GID:-0}" "$STATE/client"
-}
-
 main() {
   "$CLUSTER/down.sh"
+  require_namespaces
   make_cgroups
   start_first_process
   say "certificates"
   "$CLUSTER/certificates.sh" "$STATE/lib/kubernetes" >"$STATE/log/certificates.log" 2>&1 ||
     give_up "The certificates could not be made" "$STATE/log/certificates.log"
-  write_client
+  cp "$STATE/lib/kubernetes/admin.kubeconfig" "$STATE/client/kubeconfig"
   say "etcd, API server and containerd"
   start_etcd
   start_api_server
@@ -143,6 +144,8 @@ main() {
   wait_for "the node's Ready condition" kubelet kubectl wait --for condition=Ready node/node --timeout 1s
   wait_for "CoreDNS" kubelet kubectl --namespace kube-system rollout status deployment/coredns --timeout 1s
   wait_for "the default service account" kube-controller-manager kubectl get serviceaccount default
+  # The user who called up.sh is the administrator of the cluster, and kubectl keeps a cache there.
+  chown -R "${SUDO_UID:-0}:${SUDO_GID:-0}" "$STATE/client"
   touch "$STATE/run/up"
   say "pods run"
 }
