@@ -58,3 +58,11 @@ setup:
 deny:
 	tests/setup.sh deny
 	$(CARGO) deny --locked check --hide-inclusion-graph licenses bans sources
+
+.PHONY: cluster-node cluster-node-down
+
+cluster-node: ## a whole Kubernetes node in namespaces of its own, see e2e/cluster/README.md
+	e2e/cluster/up.sh
+
+cluster-node-down: ## removes it
+	e2e/cluster/down.sh

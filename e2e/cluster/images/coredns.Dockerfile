@@ -1,0 +1,4 @@
+# Context: .bin/current.
+FROM scratch
+COPY coredns /coredns
+ENTRYPOINT ["/coredns"]
