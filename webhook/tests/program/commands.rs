@@ -285,7 +285,8 @@ fn bad_usage_has_its_own_exit_code() {
 fn the_custom_resource_definition_in_deploy_is_the_one_printed() {
     let (code, printed, _) = Dir::with(&[]).run(&["crd"]);
     assert_eq!(code, 0);
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/chart/files/dataflowendpoints.yaml");
+    let file =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/chart/files/dataflowendpoints.yaml");
     let kept = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(
         kept == printed,
