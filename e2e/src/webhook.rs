@@ -1,0 +1,72 @@
+//! The webhook in its own namespace: its pods, what it counts, what it logs.
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+use kube::{Api, Client};
+
+use crate::kubectl::{Answer, kubectl};
+use crate::story::{is_ready, page};
+
+/// Of the release, and of every object of the installation.
+pub const NAMESPACE: &str = "dataflow-system";
+/// Of every object of the installation.
+pub const NAME: &str = "dataflow-webhook";
+
+const ADMIN_PORT: u16 = 9464;
+
+/// kubectl in the webhook's namespace.
+pub async fn kubectl_there(args: &[&str]) -> Answer {
+    kubectl(&[&["--namespace", NAMESPACE], args].concat(), "").await
+}
+
+/// The end of the logs of all replicas.
+pub async fn logs() -> String {
+    let selector = format!("app.kubernetes.io/name={NAME}");
+    kubectl_there(&[
+        "logs",
+        "--selector",
+        &selector,
+        "--all-containers",
+        "--prefix",
+        "--tail",
+        "200",
+    ])
+    .await
+    .text
+}
+
+/// Names of the replicas that are ready.
+///
+/// # Errors
+/// The API server does not answer.
+pub async fn ready_pods(client: &Client) -> Result<Vec<String>, String> {
+    let api: Api<Pod> = Api::namespaced(client.clone(), NAMESPACE);
+    let wanted = ListParams::default().labels(&format!("app.kubernetes.io/name={NAME}"));
+    let pods = api
+        .list(&wanted)
+        .await
+        .map_err(|error| error.to_string())?
+        .items;
+    let ready = pods
+        .into_iter()
+        .filter(|pod| pod.metadata.deletion_timestamp.is_none() && is_ready(pod));
+    Ok(ready.filter_map(|pod| pod.metadata.name).collect())
+}
+
+/// How many pods all replicas have reviewed.
+///
+/// # Errors
+/// A replica does not answer.
+pub async fn pods_reviewed(client: &Client) -> Result<f64, String> {
+    let mut sum = 0.0;
+    for pod in ready_pods(client).await? {
+        let metrics = page(client, NAMESPACE, &pod, ADMIN_PORT, "metrics").await?;
+        let counts = metrics.lines().filter(|line| {
+            line.starts_with("dataflow_webhook_reviews_total{") && line.contains("pods")
+        });
+        sum += counts
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum::<f64>();
+    }
+    Ok(sum)
+}
