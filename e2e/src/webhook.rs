@@ -5,7 +5,7 @@ use kube::api::ListParams;
 use kube::{Api, Client};
 
 use crate::kubectl::{Answer, kubectl};
-use crate::story::{is_ready, page};
+use crate::story::{Story, is_ready, page};
 
 /// Of the release, and of every object of the installation.
 pub const NAMESPACE: &str = "dataflow-system";
@@ -51,6 +51,28 @@ pub async fn ready_pods(client: &Client) -> Result<Vec<String>, String> {
         .into_iter()
         .filter(|pod| pod.metadata.deletion_timestamp.is_none() && is_ready(pod));
     Ok(ready.filter_map(|pod| pod.metadata.name).collect())
+}
+
+/// Scales it and waits until it is so.
+pub async fn scale(story: &Story, replicas: usize) {
+    let count = format!("--replicas={replicas}");
+    let answer = kubectl_there(&["scale", &count, &format!("deployment/{NAME}")]).await;
+    assert!(answer.good, "{}", answer.text);
+    wait_for_ready(story, replicas).await;
+}
+
+/// Waits until so many replicas are ready, and no other is there.
+pub async fn wait_for_ready(story: &Story, replicas: usize) {
+    story
+        .until(&format!("{replicas} replicas of the webhook"), async || {
+            let ready = ready_pods(&story.client).await?.len();
+            if ready == replicas {
+                Ok(())
+            } else {
+                Err(format!("{ready} are ready"))
+            }
+        })
+        .await;
 }
 
 /// How many pods all replicas have reviewed.
