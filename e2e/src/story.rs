@@ -48,7 +48,9 @@ impl Story {
     }
 
     /// Makes the namespace, which stays.
-    pub async fn new(name: &str, labels: Value) -> Self {
+    pub async fn new(name: &str, mut labels: Value) -> Self {
+        // What e2e/install.sh finds leftovers by.
+        labels["dataflow-e2e"] = json!("true");
         let client = Client::try_default()
             .await
             .expect("KUBECONFIG must name a cluster: make e2e does");
