@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, Client};
 
+use crate::broker::default_endpoint;
 use crate::kubectl::{Answer, kubectl};
 use crate::story::{Story, is_ready, page};
 
@@ -35,21 +36,21 @@ pub async fn logs() -> String {
     .text
 }
 
-/// Names of the replicas that are ready.
+/// Its pods, those that are ending too: they still answer.
+async fn pods(client: &Client) -> Result<Vec<Pod>, String> {
+    let api: Api<Pod> = Api::namespaced(client.clone(), NAMESPACE);
+    let wanted = ListParams::default().labels(&format!("app.kubernetes.io/name={NAME}"));
+    let pods = api.list(&wanted).await;
+    Ok(pods.map_err(|error| error.to_string())?.items)
+}
+
+/// Names of the replicas that are ready, and not ending.
 ///
 /// # Errors
 /// The API server does not answer.
 pub async fn ready_pods(client: &Client) -> Result<Vec<String>, String> {
-    let api: Api<Pod> = Api::namespaced(client.clone(), NAMESPACE);
-    let wanted = ListParams::default().labels(&format!("app.kubernetes.io/name={NAME}"));
-    let pods = api
-        .list(&wanted)
-        .await
-        .map_err(|error| error.to_string())?
-        .items;
-    let ready = pods
-        .into_iter()
-        .filter(|pod| pod.metadata.deletion_timestamp.is_none() && is_ready(pod));
+    let pods = pods(client).await?.into_iter();
+    let ready = pods.filter(|pod| pod.metadata.deletion_timestamp.is_none() && is_ready(pod));
     Ok(ready.filter_map(|pod| pod.metadata.name).collect())
 }
 
@@ -59,6 +60,26 @@ pub async fn scale(story: &Story, replicas: usize) {
     let answer = kubectl_there(&["scale", &count, &format!("deployment/{NAME}")]).await;
     assert!(answer.good, "{}", answer.text);
     wait_for_ready(story, replicas).await;
+    if replicas > 0 {
+        wait_for_answer(story).await;
+    }
+}
+
+/// Waits until the API server reaches it: kube-proxy hears of its pods some time after they are ready.
+async fn wait_for_answer(story: &Story) {
+    let endpoint = default_endpoint().to_string();
+    let dry_run = ["apply", "--dry-run=server", "--filename", "-"];
+    let args = [&["--namespace", &story.namespace], &dry_run[..]].concat();
+    story
+        .until("the API server reaches the webhook", async || {
+            let answer = kubectl(&args, &endpoint).await;
+            if answer.good {
+                Ok(())
+            } else {
+                Err(answer.text)
+            }
+        })
+        .await;
 }
 
 /// Waits until so many replicas are ready, and no other is there.
@@ -66,10 +87,11 @@ pub async fn wait_for_ready(story: &Story, replicas: usize) {
     story
         .until(&format!("{replicas} replicas of the webhook"), async || {
             let ready = ready_pods(&story.client).await?.len();
-            if ready == replicas {
+            let all = pods(&story.client).await?.len();
+            if (ready, all) == (replicas, replicas) {
                 Ok(())
             } else {
-                Err(format!("{ready} are ready"))
+                Err(format!("{ready} of {all} are ready"))
             }
         })
         .await;

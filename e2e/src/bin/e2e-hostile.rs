@@ -1,4 +1,4 @@
-//! A mutating webhook that takes the container `dataflow-sidecar` out of every pod: `e2e-hostile FOLDER`, with tls.crt and
+//! A mutating webhook that takes the sidecar and its volumes out of every pod: `e2e-hostile FOLDER`, with tls.crt and
 //! tls.key in the folder. It listens on port 8443.
 
 use std::net::Ipv6Addr;
@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use endpoint::contract::CONTAINER;
+use endpoint::contract::{Annotation, CONTAINER};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
@@ -64,16 +64,41 @@ async fn review(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyp
 }
 
 fn answer(request: &Value) -> Value {
-    let containers = request["object"]["spec"]["initContainers"].as_array();
-    let ours = containers
-        .into_iter()
-        .flatten()
-        .position(|container| container["name"] == CONTAINER);
+    let patch = removals(&request["object"]);
     let mut response = json!({"uid": request["uid"], "allowed": true});
-    if let Some(index) = ours {
-        let patch = json!([{"op": "remove", "path": format!("/spec/initContainers/{index}")}]);
+    if !patch.is_empty() {
+        let patch = Value::from(patch).to_string();
         response["patchType"] = json!("JSONPatch");
-        response["patch"] = json!(k8s_openapi::ByteString(patch.to_string().into_bytes()));
+        response["patch"] = json!(k8s_openapi::ByteString(patch.into_bytes()));
     }
     json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response})
+}
+
+/// All that was injected; a half would be refused when our webhook is called again.
+fn removals(pod: &Value) -> Vec<Value> {
+    let mut patch = Vec::new();
+    for list in ["initContainers", "volumes"] {
+        let items = pod["spec"][list].as_array().into_iter().flatten();
+        let ours = items.enumerate().filter(|(_, item)| {
+            let name = item["name"].as_str().unwrap_or_default();
+            name.starts_with(CONTAINER)
+        });
+        let paths: Vec<String> = ours
+            .map(|(index, _)| format!("/spec/{list}/{index}"))
+            .collect();
+        // From the end, so that the other places stay what they are.
+        patch.extend(paths.iter().rev().map(|path| remove(path)));
+    }
+    if pod["metadata"]["annotations"]
+        .get(Annotation::Status.key())
+        .is_some()
+    {
+        let key = Annotation::Status.key().replace('/', "~1");
+        patch.push(remove(&format!("/metadata/annotations/{key}")));
+    }
+    patch
+}
+
+fn remove(path: &str) -> Value {
+    json!({"op": "remove", "path": path})
 }

@@ -51,8 +51,8 @@ async fn create_pods(story: &Story, prefix: &str, disturbance: impl Future<Outpu
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_replica_and_a_rolling_restart_refuse_no_pod() {
     Story::play("replicas", async |story: &Story| {
-        story.must_apply(&default_endpoint()).await;
         webhook::scale(story, 2).await;
+        story.must_apply(&default_endpoint()).await;
         create_pods(story, "killed", async {
             let pods = webhook::ready_pods(&story.client)
                 .await
