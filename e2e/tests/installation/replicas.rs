@@ -57,7 +57,9 @@ async fn a_killed_replica_and_a_rolling_restart_refuse_no_pod() {
             let pods = webhook::ready_pods(&story.client)
                 .await
                 .expect("the API server answers");
-            let answer = webhook::kubectl_there(&["delete", "pod", &pods[0], "--wait=false"]).await;
+            let answer =
+                webhook::kubectl_there(&["delete", "pod", &pods[0], "--grace-period=0", "--force"])
+                    .await;
             assert!(answer.good, "{}", answer.text);
             webhook::wait_for_ready(story, 2).await;
         })

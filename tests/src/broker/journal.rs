@@ -88,3 +88,33 @@ impl Entries {
             .find_map(|(id, identity)| (id == client_id).then_some(identity))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_what_the_journal_recorded() {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        let journal = Journal::open(file.path()).expect("writable");
+        for line in [
+            "connect oven system:serviceaccount:a:b",
+            "publish load/7 1 false",
+            "publish load/8 0 true",
+            "publish loads/9 1 false",
+            "disconnect oven lost",
+            "connect oven anonymous",
+        ] {
+            journal.record(line);
+        }
+        let entries = Entries(std::fs::read_to_string(file.path()).expect("readable"));
+        assert_eq!(entries.count("connect"), 2);
+        assert_eq!(entries.arrived("load"), [7, 8]);
+        assert_eq!(entries.identity("oven"), Some("system:serviceaccount:a:b"));
+        assert_eq!(entries.identity("press"), None);
+        assert_eq!(
+            entries.lines("disconnect").collect::<Vec<_>>(),
+            ["oven lost"]
+        );
+    }
+}
