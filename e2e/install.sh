@@ -30,7 +30,7 @@ load_images() {
   build release -p webhook
   build e2e -p e2e --bins
   say "images"
-  image "$PRODUCT_IMAGE" "$PROJECT/deploy/Dockerfile.local" release dataflow-sidecar dataflow-webhook
+  image "$PRODUCT_IMAGE" "$E2E/images/product.Dockerfile" release dataflow-sidecar dataflow-webhook
   image "$TESTS_IMAGE" "$E2E/images/programs.Dockerfile" e2e e2e-broker e2e-app e2e-hostile
 }
 
@@ -54,6 +54,10 @@ install_chart() {
 }
 
 main() {
+  if [ ! -f "$PROJECT/deploy/chart/Chart.yaml" ]; then
+    echo "deploy/chart is missing: the stories need the chart, and cannot be played without it." >&2
+    exit 1
+  fi
   if [ -z "${E2E_KUBECONFIG:-}" ]; then
     "$E2E/cluster/up.sh" >/dev/null
     load_images
