@@ -21,9 +21,9 @@ demo: build ## an app, the sidecar and a TLS broker that demands tokens, here an
 
 # The integration tests run the built programs, so these are built first; --all-targets, or every library would be built
 # twice: with the features that the tests ask for and without.
-test: setup lint ## everything that must hold: format, lints, documentation, tests, generated files, licences
+test: setup lint ## everything that must hold without a cluster: format, lints, documentation, tests, generated files, licences
 	$(CARGO) build --workspace --all-targets --locked
-	$(CARGO) test --workspace --locked
+	$(CARGO) test --workspace --exclude e2e --locked
 	@$(MAKE) --no-print-directory crd-check deny
 
 bench: build ## CPU, memory, start and size beside nginx; WRITE=1 writes docs/benchmarks.md
@@ -78,10 +78,16 @@ install-yaml: ## writes deploy/install.yaml from the chart
 chart-check: ## the chart without a cluster: lint, values, rendering, deploy/install.yaml; needs helm
 	deploy/check.sh
 
-.PHONY: cluster-node cluster-node-down
+.PHONY: e2e cluster cluster-node cluster-down
 
-cluster-node: ## a whole Kubernetes node in namespaces of its own, see e2e/cluster/README.md
+e2e: ## the same promises in a real cluster: a node of its own, or the one of E2E_KUBECONFIG=FILE
+	e2e/run.sh
+
+cluster: ## a cluster to play with: chart, a broker that demands tokens, an app that publishes
+	e2e/sample.sh
+
+cluster-node: ## its node alone, see e2e/cluster/README.md
 	e2e/cluster/up.sh
 
-cluster-node-down: ## removes it
+cluster-down: ## removes it
 	e2e/cluster/down.sh

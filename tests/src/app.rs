@@ -66,10 +66,18 @@ impl App {
 
     /// Begins to connect.
     pub fn start(version: Version, port: u16, client_id: &str) -> Self {
+        Self::start_at(version, "127.0.0.1", port, client_id)
+    }
+
+    /// Begins to connect to a host.
+    pub fn start_at(version: Version, host: &str, port: u16, client_id: &str) -> Self {
         let record = Arc::new(Mutex::new(Record::default()));
         let (client, task) = match version {
-            Version::V311 => start_v311(port, client_id, record.clone()),
-            Version::V5 => start_v5(port, client_id, record.clone()),
+            Version::V311 => start_v311(
+                rumqttc::MqttOptions::new(client_id, host, port),
+                record.clone(),
+            ),
+            Version::V5 => start_v5(v5::MqttOptions::new(client_id, host, port), record.clone()),
         };
         Self {
             client,
@@ -97,6 +105,11 @@ impl App {
 
     /// Publishes message `number`, whose payload is the number; waits while the client library's window is full.
     pub async fn publish(&self, topic: &str, qos: u8, number: u64) {
+        self.publish_flagged(topic, qos, false, number).await;
+    }
+
+    /// The same with the retain flag set, or not.
+    pub async fn publish_flagged(&self, topic: &str, qos: u8, retain: bool, number: u64) {
         if qos > 0 {
             self.record
                 .lock()
@@ -108,13 +121,13 @@ impl App {
         match &self.client {
             Client::V311(client) => {
                 client
-                    .publish(topic, qos_v311(qos), false, payload)
+                    .publish(topic, qos_v311(qos), retain, payload)
                     .await
                     .expect("the app runs");
             }
             Client::V5(client) => {
                 client
-                    .publish(topic, qos_v5(qos), false, payload)
+                    .publish(topic, qos_v5(qos), retain, payload)
                     .await
                     .expect("the app runs");
             }
@@ -187,8 +200,10 @@ impl Record {
     }
 }
 
-fn start_v311(port: u16, client_id: &str, record: Arc<Mutex<Record>>) -> (Client, JoinHandle<()>) {
-    let mut options = rumqttc::MqttOptions::new(client_id, "127.0.0.1", port);
+fn start_v311(
+    mut options: rumqttc::MqttOptions,
+    record: Arc<Mutex<Record>>,
+) -> (Client, JoinHandle<()>) {
     options.set_keep_alive(Duration::from_secs(30));
     let (client, mut events) = rumqttc::AsyncClient::new(options, 100);
     events
@@ -222,8 +237,7 @@ fn start_v311(port: u16, client_id: &str, record: Arc<Mutex<Record>>) -> (Client
     (Client::V311(client), task)
 }
 
-fn start_v5(port: u16, client_id: &str, record: Arc<Mutex<Record>>) -> (Client, JoinHandle<()>) {
-    let mut options = v5::MqttOptions::new(client_id, "127.0.0.1", port);
+fn start_v5(mut options: v5::MqttOptions, record: Arc<Mutex<Record>>) -> (Client, JoinHandle<()>) {
     options.set_keep_alive(Duration::from_secs(30));
     options.set_connection_timeout(CONNECTION_TIMEOUT_SECONDS);
     options.set_outgoing_inflight_upper_limit(100);

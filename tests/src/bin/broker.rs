@@ -1,8 +1,12 @@
 //! The embedded broker as a program: `broker PORT CERTIFICATE KEY ISSUER_KEY AUDIENCE JOURNAL`.
 
+use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use tests::broker::{Options, run};
+use tests::broker::{Demand, Journal, Tls, run};
+use tests::token::KeySet;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -15,15 +19,25 @@ async fn main() -> ExitCode {
         eprintln!("broker: {port:?} is not a port: write a number from 1 to 65535");
         return ExitCode::from(64);
     };
-    let options = Options {
-        port,
+    let journal = match Journal::open(Path::new(journal)) {
+        Ok(journal) => Arc::new(journal),
+        Err(error) => {
+            eprintln!("broker: the journal {journal} cannot be opened: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let tls = Tls {
         certificate: certificate.into(),
         key: key.into(),
+        client_authority: None,
+    };
+    let keys = KeySet {
         issuer_key: issuer_key.clone(),
         audience: audience.clone(),
-        journal: journal.into(),
     };
-    match run(options).await {
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let demand = Demand::Token(Box::new(keys));
+    match run(address, Some(tls), demand, journal).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("broker: {error}");

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use super::journal::Entries;
 use crate::certificates::Authority;
 use crate::token::Issuer;
 use crate::{built_program, eventually, free_port};
@@ -81,30 +82,22 @@ impl Broker {
 
     /// How many lines of the journal begin with this word: `connect`, `reauth`, `refuse`, `publish`.
     pub fn count(&self, word: &str) -> usize {
-        self.journal()
-            .lines()
-            .filter(|line| line.split(' ').next() == Some(word))
-            .count()
+        self.journal().count(word)
     }
 
     /// Numbers below a topic that arrived, in order: the topic of message 7 below `demo` is `demo/7`.
     pub fn arrived(&self, below: &str) -> Vec<u64> {
-        let start = format!("publish {below}/");
-        let journal = self.journal();
-        let numbers = journal.lines().filter_map(|line| line.strip_prefix(&start));
-        numbers.filter_map(|number| number.parse().ok()).collect()
+        self.journal().arrived(below)
     }
 
     /// As whom the broker let a client in.
     pub fn identity(&self, client_id: &str) -> String {
-        let start = format!("connect {client_id} ");
         let journal = self.journal();
-        let first = journal.lines().find_map(|line| line.strip_prefix(&start));
-        first.unwrap_or("nobody").to_owned()
+        journal.identity(client_id).unwrap_or("nobody").to_owned()
     }
 
-    fn journal(&self) -> String {
-        fs::read_to_string(self.path("journal")).unwrap_or_default()
+    fn journal(&self) -> Entries {
+        Entries(fs::read_to_string(self.path("journal")).unwrap_or_default())
     }
 
     fn path(&self, name: &str) -> PathBuf {
