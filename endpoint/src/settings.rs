@@ -21,6 +21,7 @@ mod mounts;
 mod change;
 
 pub use change::{violations_introduced, warnings_of_change};
+use read::Unknown;
 
 /// What a session needs to know of its endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,7 +170,17 @@ impl Settings {
     /// # Errors
     /// Every fault of the resource at once.
     pub fn parse(resource: &Value) -> Result<(Settings, Vec<Warning>), Vec<Violation>> {
-        parse::parse(resource)
+        parse::parse(resource, Unknown::Deny)
+    }
+
+    /// As [`Settings::parse`], where another product brings the custom resource definition: fields that are not known
+    /// here are that product's, so they are warned of and left out of the settings. What [`Settings::to_resource`]
+    /// makes of these has none of them, and is good for [`Settings::parse`].
+    ///
+    /// # Errors
+    /// Every other fault of the resource at once.
+    pub fn parse_lenient(resource: &Value) -> Result<(Settings, Vec<Warning>), Vec<Violation>> {
+        parse::parse(resource, Unknown::Warn)
     }
 
     /// The resource that parses to these settings, with every default written out.

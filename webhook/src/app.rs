@@ -45,7 +45,12 @@ pub async fn serve(args: Serve) -> anyhow::Result<()> {
         .await
         .context("--cert and --key cannot be used")?;
     let certificates = Arc::new(certificates);
-    let store = store(&endpoints, &namespace).await?;
+    let rules = if foreign_crd {
+        Rules::Warn
+    } else {
+        Rules::Deny
+    };
+    let store = store(&endpoints, &namespace, rules).await?;
     let listener = bind(listen, "--listen").await?;
     let admin_listener = bind(admin_address, "--admin").await?;
     info!(listen = %listener.local_addr()?, admin = %admin_listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "serving");
@@ -59,11 +64,7 @@ pub async fn serve(args: Serve) -> anyhow::Result<()> {
     let reviewer = Reviewer {
         store,
         installation: sidecar.installation(),
-        rules: if foreign_crd {
-            Rules::Warn
-        } else {
-            Rules::Deny
-        },
+        rules,
         excluded: excluded_namespaces,
     };
     let exchange = Arc::new(Exchange::new(reviewer, metrics));
@@ -90,19 +91,19 @@ async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
     bound.with_context(|| format!("listening on {address} failed: is the port of {flag} free?"))
 }
 
-async fn store(files: &[PathBuf], namespace: &str) -> anyhow::Result<Store> {
+async fn store(files: &[PathBuf], namespace: &str, rules: Rules) -> anyhow::Result<Store> {
     if !files.is_empty() {
-        return store_of_files(files, namespace);
+        return store_of_files(files, namespace, rules);
     }
     let client = Client::try_default()
         .await
         .context("finding the cluster failed: run in a pod, set KUBECONFIG, or give endpoints with --endpoints FILE")?;
-    let store = Store::of_cluster(client.clone());
-    tokio::spawn(store::run_watch(store.clone(), client));
+    let store = Store::of_cluster_by(rules, client.clone());
+    tokio::spawn(store::run_watch(store.clone(), client, |_| {}));
     Ok(store)
 }
 
-fn store_of_files(files: &[PathBuf], namespace: &str) -> anyhow::Result<Store> {
+fn store_of_files(files: &[PathBuf], namespace: &str, rules: Rules) -> anyhow::Result<Store> {
     let mut resources = Vec::new();
     let mut faults = Vec::new();
     for text in files::read(files) {
@@ -127,5 +128,5 @@ fn store_of_files(files: &[PathBuf], namespace: &str) -> anyhow::Result<Store> {
     if !faults.is_empty() {
         bail!("--endpoints cannot be read: {}", faults.join("; "));
     }
-    Ok(Store::of_resources(&resources, namespace))
+    Ok(Store::of_resources_by(rules, &resources, namespace))
 }

@@ -10,6 +10,7 @@ use kube::Client;
 use serde_json::Value;
 
 use crate::inject::endpoints::{Answer, Answers, Known};
+use crate::validate::Rules;
 
 pub use watch::run as run_watch;
 
@@ -22,6 +23,7 @@ pub struct Store {
     known: Arc<RwLock<State>>,
     /// Absent where endpoints come from files: then what is not known does not exist.
     client: Option<Client>,
+    rules: Rules,
 }
 
 #[derive(Debug, Default)]
@@ -39,11 +41,20 @@ impl Store {
         resources: impl IntoIterator<Item = &'a Value>,
         namespace: &str,
     ) -> Store {
+        Store::of_resources_by(Rules::Deny, resources, namespace)
+    }
+
+    /// The same by the rules of this definition.
+    pub fn of_resources_by<'a>(
+        rules: Rules,
+        resources: impl IntoIterator<Item = &'a Value>,
+        namespace: &str,
+    ) -> Store {
         let mut endpoints = Namespaces::new();
         for resource in resources {
             let (own, name) = key(resource);
             let place = if own.is_empty() { namespace } else { own };
-            insert(&mut endpoints, place, name, resource);
+            insert(&mut endpoints, place, name, Known::check(resource, rules));
         }
         let state = State {
             endpoints,
@@ -52,14 +63,21 @@ impl Store {
         Store {
             known: Arc::new(RwLock::new(state)),
             client: None,
+            rules,
         }
     }
 
     /// An empty store that [`run_watch`] fills.
     pub fn of_cluster(client: Client) -> Store {
+        Store::of_cluster_by(Rules::Deny, client)
+    }
+
+    /// The same by the rules of this definition.
+    pub fn of_cluster_by(rules: Rules, client: Client) -> Store {
         Store {
             known: Arc::default(),
             client: Some(client),
+            rules,
         }
     }
 
@@ -77,7 +95,7 @@ impl Store {
             }
             match tokio::time::timeout_at(deadline, watch::get(client, namespace, name)).await {
                 Ok(Ok(Some(resource))) => {
-                    *answer = Answer::Found(Arc::new(Known::check(&resource)))
+                    *answer = Answer::Found(Arc::new(Known::check(&resource, self.rules)))
                 }
                 Ok(Ok(None)) => {}
                 Ok(Err(error)) => *answer = Answer::Failed(error.to_string()),
@@ -149,11 +167,11 @@ fn key(resource: &Value) -> (&str, &str) {
     (text("/metadata/namespace"), text("/metadata/name"))
 }
 
-fn insert(endpoints: &mut Namespaces, namespace: &str, name: &str, resource: &Value) {
+fn insert(endpoints: &mut Namespaces, namespace: &str, name: &str, known: Known) {
     endpoints
         .entry(namespace.to_owned())
         .or_default()
-        .insert(name.to_owned(), Arc::new(Known::check(resource)));
+        .insert(name.to_owned(), Arc::new(known));
 }
 
 fn remove(endpoints: &mut Namespaces, namespace: &str, name: &str) {

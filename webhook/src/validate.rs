@@ -13,6 +13,19 @@ pub enum Rules {
     Warn,
 }
 
+impl Rules {
+    /// Parses an endpoint: fields of another product's definition are that product's.
+    ///
+    /// # Errors
+    /// Every fault at once.
+    pub fn parse(self, resource: &Value) -> Result<(Settings, Vec<Warning>), Vec<Violation>> {
+        match self {
+            Rules::Deny => Settings::parse(resource),
+            Rules::Warn => Settings::parse_lenient(resource),
+        }
+    }
+}
+
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Findings {
@@ -32,20 +45,20 @@ pub fn validate(new: &Value, old: Option<&Value>, rules: Rules) -> Findings {
     if deleted || foreign {
         return Findings::default();
     }
-    let mut findings = match Settings::parse(new) {
-        Ok((settings, warnings)) => Findings {
+    match (rules.parse(new), rules) {
+        (Ok((settings, warnings)), _) => {
+            let changes = changes(old, &settings, rules);
+            Findings {
+                violations: Vec::new(),
+                warnings: texts(&warnings).chain(changes).collect(),
+            }
+        }
+        (Err(violations), Rules::Deny) => refuse(new, old, violations),
+        (Err(violations), Rules::Warn) => Findings {
             violations: Vec::new(),
-            warnings: texts(&warnings).chain(changes(old, &settings)).collect(),
+            warnings: violations.iter().map(ToString::to_string).collect(),
         },
-        Err(violations) => refuse(new, old, violations),
-    };
-    if rules == Rules::Warn {
-        let violations = std::mem::take(&mut findings.violations);
-        findings
-            .warnings
-            .splice(0..0, violations.iter().map(ToString::to_string));
     }
-    findings
 }
 
 /// An update is refused for what it introduces only, so that an endpoint older than a rule can be mended step by step.
@@ -68,8 +81,8 @@ fn refuse(new: &Value, old: Option<&Value>, violations: Vec<Violation>) -> Findi
     }
 }
 
-fn changes(old: Option<&Value>, new: &Settings) -> Vec<String> {
-    match old.map(Settings::parse) {
+fn changes(old: Option<&Value>, new: &Settings, rules: Rules) -> Vec<String> {
+    match old.map(|old| rules.parse(old)) {
         Some(Ok((old, _))) => texts(&warnings_of_change(&old, new)).collect(),
         _ => Vec::new(),
     }
@@ -170,6 +183,12 @@ mod tests {
         let findings = validate(&bad(), None, Rules::Warn);
         assert!(findings.violations.is_empty());
         assert_eq!(findings.warnings.len(), 2);
+        let mut more = good();
+        more["spec"]["mqttSettings"]["ofAnotherProduct"] = json!(1);
+        assert_eq!(
+            validate(&more, None, Rules::Warn).warnings,
+            ["spec.mqttSettings.ofAnotherProduct: is unknown and passed over"]
+        );
         let mut kafka = bad();
         kafka["spec"]["endpointType"] = json!("Kafka");
         assert_eq!(validate(&kafka, None, Rules::Warn), Findings::default());

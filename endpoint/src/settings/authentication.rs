@@ -51,7 +51,7 @@ pub(super) fn check(
     if !section.is_object() {
         return (None, None);
     }
-    section.deny_unknown(fields::AUTHENTICATION, findings);
+    section.report_unknown(fields::AUTHENTICATION, findings);
     let field = section.choice("method", &METHODS, findings);
     let method = match field {
         Field::Absent => missing_method(&section, findings),
@@ -105,7 +105,7 @@ fn settings_of(
     if settings.present && !settings.is_object() {
         return None;
     }
-    settings.deny_unknown(known, findings);
+    settings.report_unknown(known, findings);
     match method {
         Method::ServiceAccountToken => service_account_token(&settings, findings),
         Method::X509Certificate => secret(&settings, "certificate and key", findings)

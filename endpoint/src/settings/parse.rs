@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::event_grid::{self, Facts};
 use super::host::{self, Context, Target};
-use super::read::{Field, Findings, Section};
+use super::read::{Field, Findings, Section, Unknown};
 use super::words::{Choice, quoted};
 use super::{
     CloudEventAttributes, Protocol, Qos, Retain, Settings, authentication, fields, identity, tls,
@@ -43,8 +43,14 @@ const CLOUD_EVENTS: Choice<CloudEventAttributes> = Choice {
     aliases: &[("remap", "CreateOrRemap")],
 };
 
-pub(super) fn parse(resource: &Value) -> Result<(Settings, Vec<Warning>), Vec<Violation>> {
-    let mut findings = Findings::default();
+pub(super) fn parse(
+    resource: &Value,
+    unknown: Unknown,
+) -> Result<(Settings, Vec<Warning>), Vec<Violation>> {
+    let mut findings = Findings {
+        unknown,
+        ..Findings::default()
+    };
     let settings = settings(resource, &mut findings);
     match settings {
         Some(settings) if findings.violations.is_empty() => Ok((settings, findings.warnings)),
@@ -57,7 +63,7 @@ fn settings(resource: &Value, findings: &mut Findings) -> Option<Settings> {
     if !root.is_object() || !identity::is_ours(&root, findings) {
         return None;
     }
-    root.deny_unknown(fields::ROOT, findings);
+    root.report_unknown(fields::ROOT, findings);
     let (name, namespace, generation) = identity::metadata(&root, findings);
     let spec = root.section("spec", fields::SPEC, findings);
     if !spec.present {
@@ -70,7 +76,7 @@ fn settings(resource: &Value, findings: &mut Findings) -> Option<Settings> {
     if !spec.is_object() || !identity::is_mqtt(&spec, findings) {
         return None;
     }
-    spec.deny_unknown(fields::SPEC, findings);
+    spec.report_unknown(fields::SPEC, findings);
     let mqtt = spec.section("mqttSettings", fields::MQTT, findings);
     if !mqtt.present {
         findings.deny(
@@ -83,7 +89,7 @@ fn settings(resource: &Value, findings: &mut Findings) -> Option<Settings> {
     if !mqtt.is_object() {
         return None;
     }
-    mqtt.deny_unknown(fields::MQTT, findings);
+    mqtt.report_unknown(fields::MQTT, findings);
     let settings = mqtt_settings(&mqtt, findings);
     settings.map(|settings| Settings {
         name: name.unwrap_or_default(),

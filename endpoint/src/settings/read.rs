@@ -7,9 +7,20 @@ use super::words::{Choice, QUOTED_CHARS_MAX, kind_of_other, list, or_list, quote
 use crate::violation::Reason;
 use crate::{Violation, Warning, suggest};
 
+/// What a field that nobody knows comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Unknown {
+    /// It is refused: most likely it is misspelled.
+    #[default]
+    Deny,
+    /// It is warned of: another product's definition has fields of its own.
+    Warn,
+}
+
 /// What was found so far.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
+    pub(super) unknown: Unknown,
     pub(super) violations: Vec<Violation>,
     pub(super) warnings: Vec<Warning>,
 }
@@ -245,9 +256,17 @@ impl<'a> Section<'a> {
     }
 
     /// Reports every field that is not one of `known`, with the field that was most likely meant.
-    pub(super) fn deny_unknown(&self, known: &[&str], findings: &mut Findings) {
+    pub(super) fn report_unknown(&self, known: &[&str], findings: &mut Findings) {
         for key in self.map.into_iter().flat_map(Map::keys) {
             if known.contains(&key.as_str()) {
+                continue;
+            }
+            if findings.unknown == Unknown::Warn {
+                let message = match suggest::nearest(key, known.iter().copied()) {
+                    Some(near) => format!("is unknown and passed over: is {near} meant?"),
+                    None => "is unknown and passed over".to_owned(),
+                };
+                findings.warn(self.at(key), message);
                 continue;
             }
             let places: Vec<&str> = fields::places(key).collect();

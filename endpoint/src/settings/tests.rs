@@ -250,3 +250,55 @@ fn event_grid_is_known_by_its_host_in_any_case() {
         assert_eq!(settings(mqtt).is_event_grid(), wanted, "{host}");
     }
 }
+
+#[test]
+fn with_a_foreign_definition_unknown_fields_are_warned_of_and_left_out() {
+    let mut foreign = resource(json!({
+        "authentication": {
+            "method": "ServiceAccountToken",
+            "serviceAccountTokenSettings": { "audience": "aio", "cache": true },
+        },
+        "tls": { "mode": "Enabled", "version": "1.3" },
+        "keepAliveSecond": 5,
+    }));
+    foreign["spec"]["hostType"] = json!("Remote");
+    foreign["owner"] = json!("someone");
+    assert_eq!(Settings::parse(&foreign).unwrap_err().len(), 5);
+    let (settings, warnings) = Settings::parse_lenient(&foreign).unwrap();
+    let warned: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    for wanted in [
+        "owner: is unknown and passed over",
+        "spec.hostType: is unknown and passed over",
+        "spec.mqttSettings.keepAliveSecond: is unknown and passed over: is keepAliveSeconds meant?",
+        "spec.mqttSettings.tls.version: is unknown and passed over",
+        "spec.mqttSettings.authentication.serviceAccountTokenSettings.cache: is unknown and passed over",
+    ] {
+        assert!(
+            warned.iter().any(|text| text == wanted),
+            "{wanted}\n{warned:?}"
+        );
+    }
+    assert_eq!(settings.keep_alive_seconds, 60);
+    assert_eq!(
+        Settings::parse(&settings.to_resource()).unwrap().0,
+        settings
+    );
+}
+
+#[test]
+fn with_a_foreign_definition_every_other_rule_holds() {
+    let broken = resource(json!({
+        "authentication": { "method": "x509", "extra": 1 }, "host": "broker", "qos": 7,
+    }));
+    let violations = Settings::parse_lenient(&broken).unwrap_err();
+    let fields: Vec<&str> = violations
+        .iter()
+        .map(|violation| violation.field.as_str())
+        .collect();
+    assert!(
+        !fields.iter().any(|field| field.ends_with("extra")),
+        "{fields:?}"
+    );
+    assert!(fields.contains(&"spec.mqttSettings.host"), "{fields:?}");
+    assert!(fields.contains(&"spec.mqttSettings.qos"), "{fields:?}");
+}

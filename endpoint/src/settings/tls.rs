@@ -26,7 +26,7 @@ pub(super) fn check(
     if tls.present && !tls.is_object() {
         return (None, None);
     }
-    tls.deny_unknown(fields::TLS, findings);
+    tls.report_unknown(fields::TLS, findings);
     let mode = tls.choice("mode", &TLS_MODES, findings);
     let meant = mode.meant_or(true);
     let trusted_ca = trusted_ca(&tls, findings);

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::fault::{FAULT_CHARS_MAX, Fault, FaultKind};
 use crate::text;
+use crate::validate::Rules;
 
 /// As many near or existing names as help and still fit into a line.
 const NAMES_SHOWN_MAX: usize = 5;
@@ -49,11 +50,11 @@ pub enum Answer {
 pub type Answers = BTreeMap<String, Answer>;
 
 impl Known {
-    /// Checks a resource.
-    pub fn check(resource: &Value) -> Known {
+    /// Checks a resource by the rules of the definition that it came by.
+    pub fn check(resource: &Value, rules: Rules) -> Known {
         match identify(resource) {
             Identity::Foreign(endpoint_type) => Known::Foreign(endpoint_type),
-            Identity::Mqtt | Identity::Other => match Settings::parse(resource) {
+            Identity::Mqtt | Identity::Other => match rules.parse(resource) {
                 Ok((settings, warnings)) => Known::Good {
                     settings: Box::new(settings),
                     warnings,
@@ -157,6 +158,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{Answer, Answers, Known, settings};
+    use crate::validate::Rules;
 
     fn resource(endpoint_type: &str, mqtt: Value) -> Value {
         json!({
@@ -189,7 +191,7 @@ mod tests {
             json!({"authentication": {"method": "ServiceAccountToken"}}),
         );
         assert_eq!(
-            asked(Answer::Found(Arc::new(Known::check(&good)))),
+            asked(Answer::Found(Arc::new(Known::check(&good, Rules::Deny)))),
             Ok("default".to_owned())
         );
     }
@@ -220,11 +222,11 @@ mod tests {
                 "(no answer within 1 s): try again",
             ),
             (
-                Answer::Found(Arc::new(Known::check(&bad))),
+                Answer::Found(Arc::new(Known::check(&bad, Rules::Deny))),
                 "mend the endpoint: spec.mqttSettings.",
             ),
             (
-                Answer::Found(Arc::new(Known::check(&foreign))),
+                Answer::Found(Arc::new(Known::check(&foreign, Rules::Deny))),
                 "is of type Kafka",
             ),
         ] {
@@ -238,6 +240,18 @@ mod tests {
     }
 
     #[test]
+    fn with_a_foreign_definition_unknown_fields_hinder_nobody() {
+        let more = resource(
+            "Mqtt",
+            json!({"authentication": {"method": "ServiceAccountToken"}, "ofAnotherProduct": 1}),
+        );
+        let known = |rules| Answer::Found(Arc::new(Known::check(&more, rules)));
+        assert_eq!(asked(known(Rules::Warn)), Ok("default".to_owned()));
+        let fault = asked(known(Rules::Deny)).unwrap_err();
+        assert!(fault.contains("ofAnotherProduct"), "{fault}");
+    }
+
+    #[test]
     fn many_violations_are_counted() {
         let mut unknown = serde_json::Map::new();
         for index in 0..40 {
@@ -245,7 +259,7 @@ mod tests {
         }
         unknown.insert("authentication".to_owned(), json!({"method": "Anonymous"}));
         let bad = resource("Mqtt", Value::Object(unknown));
-        let fault = asked(Answer::Found(Arc::new(Known::check(&bad)))).unwrap_err();
+        let fault = asked(Answer::Found(Arc::new(Known::check(&bad, Rules::Deny)))).unwrap_err();
         assert!(fault.chars().count() <= super::FAULT_CHARS_MAX);
         assert!(fault.contains("; and "), "{fault}");
         assert!(fault.ends_with(" more"), "{fault}");

@@ -22,7 +22,10 @@ fn answers(authentication: Value) -> Answers {
     });
     Answers::from([(
         "default".to_owned(),
-        Answer::Found(Arc::new(Known::check(&resource))),
+        Answer::Found(Arc::new(Known::check(
+            &resource,
+            crate::validate::Rules::Deny,
+        ))),
     )])
 }
 

@@ -170,7 +170,7 @@ async fn the_watch_fills_the_store() {
     });
     let store = Store::of_cluster(client.clone());
     assert!(!store.is_synced());
-    let watch = tokio::spawn(run_watch(store.clone(), client));
+    let watch = tokio::spawn(run_watch(store.clone(), client, |_| {}));
     let names = ["added", "changed", "deleted", "kept"].map(str::to_owned);
     let settled = async {
         loop {
