@@ -31,7 +31,7 @@ const EFFECTS: [&str; 14] = [
 ];
 
 /// The modules that decide. Everything else may do IO.
-const PURE_MODULES: [&str; 7] = [
+const PURE_MODULES: [&str; 8] = [
     "endpoint/src",
     "sidecar/src/packet",
     "sidecar/src/engine",
@@ -39,6 +39,7 @@ const PURE_MODULES: [&str; 7] = [
     "webhook/src/patch",
     "webhook/src/validate",
     "webhook/src/workload",
+    "webhook/src/controller/plan",
 ];
 
 #[test]

@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use endpoint::contract::FIELD_MANAGER;
 use kube::Client;
 use tokio::net::TcpListener;
 use tracing::info;
 
 use crate::admin::{self, Admin};
 use crate::args::Serve;
+use crate::controller::Controller;
+use crate::events::Events;
 use crate::metrics::Metrics;
 use crate::offline::files;
 use crate::offline::objects::{Manifest, Role};
@@ -50,7 +53,7 @@ pub async fn serve(args: Serve) -> anyhow::Result<()> {
     } else {
         Rules::Deny
     };
-    let store = store(&endpoints, &namespace, rules).await?;
+    let (store, events) = store(&endpoints, &namespace, rules, &metrics).await?;
     let listener = bind(listen, "--listen").await?;
     let admin_listener = bind(admin_address, "--admin").await?;
     info!(listen = %listener.local_addr()?, admin = %admin_listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "serving");
@@ -67,7 +70,7 @@ pub async fn serve(args: Serve) -> anyhow::Result<()> {
         rules,
         excluded: excluded_namespaces,
     };
-    let exchange = Arc::new(Exchange::new(reviewer, metrics));
+    let exchange = Arc::new(Exchange::new(reviewer, metrics).with_events(events));
     server::serve(
         listener,
         certificates,
@@ -91,16 +94,34 @@ async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
     bound.with_context(|| format!("listening on {address} failed: is the port of {flag} free?"))
 }
 
-async fn store(files: &[PathBuf], namespace: &str, rules: Rules) -> anyhow::Result<Store> {
+/// The endpoints; those of a cluster are also cared for, and there events find their readers.
+async fn store(
+    files: &[PathBuf],
+    namespace: &str,
+    rules: Rules,
+    metrics: &Metrics,
+) -> anyhow::Result<(Store, Events)> {
     if !files.is_empty() {
-        return store_of_files(files, namespace, rules);
+        let store = store_of_files(files, namespace, rules)?;
+        return Ok((store, Events::nowhere(metrics.clone())));
     }
     let client = Client::try_default()
         .await
         .context("finding the cluster failed: run in a pod, set KUBECONFIG, or give endpoints with --endpoints FILE")?;
     let store = Store::of_cluster_by(rules, client.clone());
-    tokio::spawn(store::run_watch(store.clone(), client, |_| {}));
-    Ok(store)
+    let events = Events::to_cluster(client.clone(), instance(), metrics.clone());
+    let controller = Controller::new(client.clone(), rules, events.clone(), metrics.clone());
+    tokio::spawn(store::run_watch(store.clone(), client, controller.follow()));
+    tokio::spawn(controller.run());
+    Ok((store, events))
+}
+
+/// The pod's name, which Kubernetes makes its host name.
+fn instance() -> String {
+    std::env::var("HOSTNAME")
+        .ok()
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| FIELD_MANAGER.to_owned())
 }
 
 fn store_of_files(files: &[PathBuf], namespace: &str, rules: Rules) -> anyhow::Result<Store> {

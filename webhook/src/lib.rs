@@ -12,6 +12,8 @@ pub mod patch;
 pub mod validate;
 pub mod workload;
 pub mod store;
+pub mod controller;
+pub mod events;
 pub mod offline;
 pub mod yaml;
 pub mod text;

@@ -7,6 +7,7 @@ use prometheus::{
     Opts, Registry, TextEncoder,
 };
 
+use crate::controller::plan::Totals;
 use crate::review::verdict::Verdict;
 
 /// From what a review takes when everything is known, to the longest that the API server waits.
@@ -25,6 +26,11 @@ pub struct Metrics {
     certificate_expiry: Gauge,
     certificate_reloads: IntCounterVec,
     endpoints: IntGauge,
+    unaccepted_endpoints: IntGauge,
+    sidecars: IntGauge,
+    outdated_sidecars: IntGauge,
+    applies: IntCounterVec,
+    events: IntCounterVec,
 }
 
 /// Why a request was answered without a review; a label's value.
@@ -42,6 +48,25 @@ pub enum Refused {
     NoUid,
     /// There was no time left.
     Timeout,
+}
+
+/// What the controller applies; a label's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// The ConfigMap of an endpoint.
+    ConfigMap,
+    /// The status of an endpoint.
+    Status,
+}
+
+impl Applied {
+    /// The label's value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Applied::ConfigMap => "config_map",
+            Applied::Status => "status",
+        }
+    }
 }
 
 impl Refused {
@@ -102,6 +127,32 @@ impl Metrics {
                 &["result"],
             )?,
             endpoints: IntGauge::new("dataflow_webhook_endpoints", "Endpoints known.")?,
+            unaccepted_endpoints: IntGauge::new(
+                "dataflow_webhook_unaccepted_endpoints",
+                "Endpoints that break a rule or whose ConfigMap could not be written.",
+            )?,
+            sidecars: IntGauge::new(
+                "dataflow_webhook_sidecars",
+                "Endpoints of running sidecars, each counted.",
+            )?,
+            outdated_sidecars: IntGauge::new(
+                "dataflow_webhook_outdated_sidecars",
+                "Those that need a restart to mount what the endpoint needs now.",
+            )?,
+            applies: IntCounterVec::new(
+                Opts::new(
+                    "dataflow_webhook_applies_total",
+                    "ConfigMaps and statuses that the controller applied.",
+                ),
+                &["object", "result"],
+            )?,
+            events: IntCounterVec::new(
+                Opts::new(
+                    "dataflow_webhook_events_total",
+                    "Events, by what became of them.",
+                ),
+                &["result"],
+            )?,
             registry: registry.clone(),
         };
         let build = IntGaugeVec::new(
@@ -117,6 +168,11 @@ impl Metrics {
         registry.register(Box::new(metrics.certificate_expiry.clone()))?;
         registry.register(Box::new(metrics.certificate_reloads.clone()))?;
         registry.register(Box::new(metrics.endpoints.clone()))?;
+        registry.register(Box::new(metrics.unaccepted_endpoints.clone()))?;
+        registry.register(Box::new(metrics.sidecars.clone()))?;
+        registry.register(Box::new(metrics.outdated_sidecars.clone()))?;
+        registry.register(Box::new(metrics.applies.clone()))?;
+        registry.register(Box::new(metrics.events.clone()))?;
         #[cfg(target_os = "linux")]
         registry.register(Box::new(
             prometheus::process_collector::ProcessCollector::for_self(),
@@ -166,6 +222,26 @@ impl Metrics {
     /// Says how many endpoints are known.
     pub fn endpoints_known(&self, count: usize) {
         self.endpoints.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Says what the controller counts.
+    pub(crate) fn controller_totals(&self, totals: Totals) {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.unaccepted_endpoints.set(number(totals.unaccepted));
+        self.sidecars.set(number(totals.sidecars));
+        self.outdated_sidecars.set(number(totals.outdated));
+    }
+
+    /// Counts what the controller applied; `result` is `good`, `name_taken` or `failed`.
+    pub(crate) fn applied(&self, object: Applied, result: &'static str) {
+        self.applies
+            .with_label_values(&[object.as_str(), result])
+            .inc();
+    }
+
+    /// Counts an event; `result` is `good`, `repeated`, `dropped` or `failed`.
+    pub(crate) fn event(&self, result: &'static str) {
+        self.events.with_label_values(&[result]).inc();
     }
 
     /// All metrics in Prometheus' text format.

@@ -12,7 +12,7 @@ use crate::inject::{Installation, Subject, inject};
 use crate::store::Store;
 use crate::validate::{Rules, validate};
 use crate::workload::{self, Applied, Workload};
-use request::{Kind, Operation, Request, Unreadable};
+use request::{Kind, Operation, Owner, Request, Unreadable};
 use response::{Named, Response};
 use verdict::Verdict;
 
@@ -53,6 +53,8 @@ pub struct About {
     pub name: String,
     /// Whether nothing will be stored.
     pub dry_run: bool,
+    /// The controller that makes it, of a pod.
+    pub owner: Option<Owner>,
 }
 
 impl Reviewer {
@@ -75,6 +77,9 @@ impl Reviewer {
             body: Some(Response::of(&request.uid, named, &verdict).to_json()),
             verdict,
             about: About {
+                owner: (request.kind == Kind::Pod)
+                    .then(|| Owner::of(&request.object))
+                    .flatten(),
                 uid: request.uid,
                 kind: request.kind_name,
                 namespace: request.namespace,

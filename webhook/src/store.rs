@@ -13,6 +13,7 @@ use crate::inject::endpoints::{Answer, Answers, Known};
 use crate::validate::Rules;
 
 pub use watch::run as run_watch;
+pub(crate) use watch::{Told, resource};
 
 /// An endpoint that the watch has not brought yet is asked for once; the API server waits five seconds for a review.
 const DIRECT_GET_TIMEOUT: Duration = Duration::from_secs(1);

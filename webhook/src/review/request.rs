@@ -29,6 +29,33 @@ pub struct Request {
     pub old_object: Option<Value>,
 }
 
+/// The controller that made an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// Group and version of its kind.
+    pub api_version: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its name, in the object's namespace.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+}
+
+impl Owner {
+    /// The owner that controls an object, if one does.
+    pub fn of(object: &Value) -> Option<Owner> {
+        let owners = object.pointer("/metadata/ownerReferences")?.as_array()?;
+        let owner = owners.iter().find(|owner| owner["controller"] == true)?;
+        Some(Owner {
+            api_version: text(owner, "/apiVersion"),
+            kind: text(owner, "/kind"),
+            name: text(owner, "/name"),
+            uid: text(owner, "/uid"),
+        })
+    }
+}
+
 /// The kinds of objects that are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::route::{self, Route};
+use crate::events::{Events, Told};
 use crate::metrics::{Metrics, Refused};
 use crate::review::{Answered, Reviewer};
 
@@ -33,6 +34,8 @@ pub struct Exchange {
     pub reviewer: Reviewer,
     /// Counts.
     pub metrics: Metrics,
+    /// Tells owners of pods what nobody else is told.
+    events: Events,
     /// Room for bodies, in KiB.
     room: Semaphore,
 }
@@ -45,9 +48,15 @@ impl Exchange {
     pub fn new(reviewer: Reviewer, metrics: Metrics) -> Exchange {
         Exchange {
             reviewer,
+            events: Events::nowhere(metrics.clone()),
             metrics,
             room: Semaphore::new(BODIES_BYTES_MAX / KIB),
         }
+    }
+
+    /// Sends events, too.
+    pub fn with_events(self, events: Events) -> Exchange {
+        Exchange { events, ..self }
     }
 
     /// Answers a request.
@@ -80,6 +89,9 @@ impl Exchange {
             self.metrics
                 .reviewed(route.label(), &answered.verdict, start.elapsed());
             log(route, &answered);
+            if let Some(told) = Told::warnings(&answered) {
+                self.events.tell(told);
+            }
             let problem = "the body has no request.uid to answer to".to_owned();
             answered
                 .body

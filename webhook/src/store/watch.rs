@@ -41,22 +41,22 @@ pub async fn run(store: Store, client: Client, mut follow: impl FnMut(&Event<Val
 }
 
 /// The log of a watch: a fault that lasts is told seldom.
-struct Told {
+pub(crate) struct Told {
     what: &'static str,
     last: Option<(String, tokio::time::Instant)>,
 }
 
 impl Told {
-    fn new(what: &'static str) -> Told {
+    pub(crate) fn new(what: &'static str) -> Told {
         Told { what, last: None }
     }
 
     /// All is well again.
-    fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.last = None;
     }
 
-    fn tell(&mut self, error: &dyn std::error::Error) {
+    pub(crate) fn tell(&mut self, error: &dyn std::error::Error) {
         let error = error.to_string();
         let again = self
             .last
@@ -138,7 +138,7 @@ fn raw(object: &DynamicObject) -> Value {
 }
 
 /// How endpoints are asked for.
-fn resource() -> ApiResource {
+pub(crate) fn resource() -> ApiResource {
     ApiResource {
         group: GROUP.to_owned(),
         version: VERSION.to_owned(),
