@@ -118,8 +118,8 @@ impl Controller {
                 look_first,
             } => {
                 let result = writer.config_map(&key, &config_map, look_first).await;
-                self.told_config_map(&key, &result);
-                self.plan().applied(&key, result, now());
+                let news = self.plan().applied(&key, result.clone(), now());
+                self.tell_applied(&key, &result, news);
             }
             Task::Status(status) => {
                 let result = writer.status(&key, &status).await;
@@ -137,21 +137,27 @@ impl Controller {
         self.plan().finish(&key);
     }
 
-    fn told_config_map(&self, key: &Key, result: &Result<(), Failure>) {
-        match result {
+    /// A fault that lasts is told once.
+    fn tell_applied(&self, key: &Key, result: &Result<(), Failure>, news: bool) {
+        let label = match result {
             Ok(()) => {
                 info!(endpoint = %key, "applied the ConfigMap");
-                self.metrics.applied(Applied::ConfigMap, "good");
+                "good"
             }
             Err(Failure::NameTaken) => {
-                warn!(endpoint = %key, "the ConfigMap's name is taken by one that is not ours");
-                self.metrics.applied(Applied::ConfigMap, "name_taken");
+                if news {
+                    warn!(endpoint = %key, "there is a ConfigMap of this endpoint's name that is not ours");
+                }
+                "name_taken"
             }
             Err(Failure::Refused(error)) => {
-                warn!(endpoint = %key, error, "applying the ConfigMap failed, trying again");
-                self.metrics.applied(Applied::ConfigMap, "failed");
+                if news {
+                    warn!(endpoint = %key, error, "applying the ConfigMap failed, trying again");
+                }
+                "failed"
             }
-        }
+        };
+        self.metrics.applied(Applied::ConfigMap, label);
     }
 
     fn update(&self, change: impl FnOnce(&mut Plan, std::time::Instant)) {

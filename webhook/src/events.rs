@@ -95,7 +95,7 @@ impl Told {
             reason: "DeletedInUse",
             action: "Delete",
             note: format!(
-                "{sidecars} running sidecars use it: they go on with what it said last, and new pods are refused until it is applied again"
+                "it was deleted while sidecars use it ({sidecars}): they go on with what it said last, and new pods are refused until it is applied again"
             ),
         }
     }

@@ -128,16 +128,18 @@ impl Plan {
         self.queue.finish(key);
     }
 
-    /// How applying a ConfigMap went. What it says now, its watch tells.
-    pub(crate) fn applied(&mut self, key: &Key, result: Result<(), Failure>, now: Instant) {
+    /// How applying a ConfigMap went; true where that is news. What it says now, its watch tells.
+    pub(crate) fn applied(&mut self, key: &Key, result: Result<(), Failure>, now: Instant) -> bool {
         let Some(progress) = self.progress.get_mut(key) else {
-            return;
+            return false;
         };
+        let news = result.is_ok() || progress.failure.as_ref() != result.as_ref().err();
         progress.applied(result, now);
         // The status tells of a failure; and the ConfigMap is tried again when its time comes.
         if progress.failure.is_some() {
             self.queue.push(key, now);
         }
+        news
     }
 
     /// How applying a status went.

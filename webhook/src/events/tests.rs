@@ -176,7 +176,7 @@ async fn events_are_sent_once_each() {
         sent[1].1["note"]
             .as_str()
             .unwrap()
-            .starts_with("4 running sidecars")
+            .contains("sidecars use it (4)")
     );
 }
 

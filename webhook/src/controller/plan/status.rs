@@ -1,6 +1,6 @@
 //! The status that an endpoint should have.
 
-use endpoint::contract::config_map_name;
+use endpoint::contract::{LABEL_MANAGED_BY, LABEL_MANAGED_BY_VALUE, config_map_name};
 use endpoint::status::{ACCEPTED, CURRENT, Condition, ConditionStatus, DataflowEndpointStatus};
 
 use super::known::Key;
@@ -91,7 +91,7 @@ fn accepted(key: &Key, endpoint: &Endpoint, delivery: Delivery<'_>) -> Finding {
             ConditionStatus::False,
             reason::NAME_TAKEN,
             format!(
-                "there is a ConfigMap {config_map} that is not ours: delete or rename it, or the endpoint"
+                "there is a ConfigMap {config_map} that is not ours: delete it, or name the endpoint otherwise; if it only lost its label {LABEL_MANAGED_BY}={LABEL_MANAGED_BY_VALUE}, give it back"
             ),
         ),
         (_, Delivery::Failed(Failure::Refused(why))) => (
@@ -123,14 +123,17 @@ fn current(endpoint: &Endpoint, counts: &Counts) -> Finding {
             ConditionStatus::False,
             reason::RESTART_NEEDED,
             format!(
-                "{outdated} of {sidecars} running sidecars lack a mount that the endpoint needs now: restart the workloads of outdatedPods"
+                "{outdated} of the running sidecars ({sidecars}) lack a mount that the endpoint needs now: restart the workloads of the pods in outdatedPods"
             ),
         )
     } else {
         (
             ConditionStatus::True,
             reason::UP_TO_DATE,
-            format!("{sidecars} running sidecars, and all mount what the endpoint needs"),
+            match sidecars {
+                0 => "no sidecar runs".to_owned(),
+                _ => format!("all running sidecars ({sidecars}) mount what the endpoint needs"),
+            },
         )
     };
     Finding {
@@ -222,7 +225,7 @@ mod tests {
                 counts(3, &["a"]),
                 (True, "Valid"),
                 (False, "RestartNeeded"),
-                "1 of 3",
+                "1 of the running sidecars (3)",
             ),
             (
                 json!({"qos": 7}),
@@ -238,7 +241,7 @@ mod tests {
                 counts(0, &[]),
                 (False, "NameTaken"),
                 (True, "UpToDate"),
-                "delete or rename",
+                "delete it, or name",
             ),
             (
                 json!({}),

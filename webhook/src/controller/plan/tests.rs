@@ -100,7 +100,9 @@ impl World {
         let mut tasks = Vec::new();
         while let Some((key, task)) = self.plan.pop(self.now, TIME) {
             match &task {
-                Task::Apply { .. } => self.plan.applied(&key, result.clone(), self.now),
+                Task::Apply { .. } => {
+                    self.plan.applied(&key, result.clone(), self.now);
+                }
                 Task::Status(_) => self.plan.status_applied(&key, result.is_ok(), self.now),
                 Task::Nothing | Task::Orphaned { .. } => {}
             }
