@@ -5,3 +5,4 @@ mod workloads;
 mod methods;
 mod changes;
 mod outages;
+mod drift;

@@ -25,6 +25,7 @@ use tokio_rustls::client::TlsStream;
 use super::certificates::Certificates;
 use super::exchange::{BODY_BYTES_MAX, Exchange};
 use super::{Limits, serve};
+use crate::events::Events;
 use crate::inject::Installation;
 use crate::metrics::Metrics;
 use crate::review::Reviewer;
@@ -33,6 +34,7 @@ use crate::validate::Rules;
 
 mod limits;
 mod ending;
+mod events;
 
 /// Long enough for a machine that is busy with something else.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -78,6 +80,14 @@ async fn start(limits: Limits) -> Running {
 }
 
 async fn start_with(store: Store, limits: Limits) -> Running {
+    start_telling(store, limits, Events::nowhere).await
+}
+
+async fn start_telling(
+    store: Store,
+    limits: Limits,
+    events: impl FnOnce(Metrics) -> Events,
+) -> Running {
     let dir = tempfile::tempdir().unwrap();
     let certificate = write_certificate(dir.path());
     let metrics = Metrics::new();
@@ -94,7 +104,7 @@ async fn start_with(store: Store, limits: Limits) -> Running {
         rules: Rules::Deny,
         excluded: Vec::new(),
     };
-    let exchange = Exchange::new(reviewer, metrics.clone());
+    let exchange = Exchange::new(reviewer, metrics.clone()).with_events(events(metrics.clone()));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
