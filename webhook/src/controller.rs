@@ -1,6 +1,6 @@
 //! The controller: a ConfigMap for each endpoint, which carries it into the pods, and the endpoint's status.
 //!
-//! [`plan`] decides from what the watches brought; here and in the other files of this folder it is done. Several
+//! `plan` decides from what the watches brought; here and in the other files of this folder it is done. Several
 //! replicas do the same without knowing of each other: what is equal makes no new version in the cluster. While the API
 //! server is away, what is known holds.
 
@@ -8,6 +8,7 @@ pub(crate) mod plan;
 mod watch;
 mod write;
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -31,6 +32,8 @@ use write::Writer;
 
 /// Writes at a time: thousands of new endpoints take seconds, and the API server has others to serve.
 const WRITES_MAX: usize = 8;
+/// Replicas that see the same at the same time write a status some time of this apart.
+const LEAVE_MAX_MILLIS: u64 = 2_000;
 /// With nothing due, the loop wakes for changes only; this is no more than a guard.
 const IDLE: Duration = Duration::from_secs(3_600);
 
@@ -49,7 +52,7 @@ impl Controller {
     /// A controller that knows nothing yet.
     pub fn new(client: Client, rules: Rules, events: Events, metrics: Metrics) -> Controller {
         Controller {
-            plan: Arc::new(Mutex::new(Plan::new(rules == Rules::Deny))),
+            plan: Arc::new(Mutex::new(Plan::new(rules == Rules::Deny, leave()))),
             changed: Arc::default(),
             rules,
             client,
@@ -178,6 +181,11 @@ impl std::fmt::Debug for Controller {
 
 fn label<E>(result: &Result<(), E>) -> &'static str {
     if result.is_ok() { "good" } else { "failed" }
+}
+
+/// Another time for each replica.
+fn leave() -> Duration {
+    Duration::from_millis(RandomState::new().hash_one(()) % LEAVE_MAX_MILLIS)
 }
 
 fn now() -> std::time::Instant {

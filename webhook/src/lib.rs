@@ -1,7 +1,8 @@
 //! The program `dataflow-webhook`, in the order a review meets it: [`server`] takes it, [`review`] tells what it is
 //! about, [`inject`] and [`patch`], [`validate`] or [`workload`] decide, and the same uid goes back.
 //!
-//! Those three decide without IO and without a clock, so [`offline`] runs them on files.
+//! Those three decide without IO and without a clock, so [`offline`] runs them on files. Beside reviews, [`controller`]
+//! carries endpoints into the pods and writes their status, and [`events`] tells owners of pods what nobody else does.
 
 pub mod args;
 pub mod app;

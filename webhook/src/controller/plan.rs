@@ -8,7 +8,7 @@ mod progress;
 mod queue;
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use endpoint::resource::{API_VERSION, KIND};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use known::{Change, Key, Known};
 use progress::Progress;
 use queue::Queue;
-use resource::{Check, ConfigMap, Endpoint};
+use resource::{Check, ConfigMap, Endpoint, digest};
 use sidecars::{Counts, Pod, Sidecars};
 use status::{Delivery, Failure};
 
@@ -31,6 +31,8 @@ pub(crate) struct Plan {
     totals: Totals,
     /// The status of another product's definition is that product's.
     writes_status: bool,
+    /// How long this replica leaves a status to the others: then most often one writes it, and the rest see it done.
+    leave: Duration,
 }
 
 /// What the metrics tell.
@@ -62,7 +64,7 @@ pub(crate) enum Task {
 }
 
 impl Plan {
-    pub(crate) fn new(writes_status: bool) -> Plan {
+    pub(crate) fn new(writes_status: bool, leave: Duration) -> Plan {
         Plan {
             endpoints: Known::new(),
             config_maps: Known::new(),
@@ -71,6 +73,7 @@ impl Plan {
             queue: Queue::default(),
             totals: Totals::default(),
             writes_status,
+            leave,
         }
     }
 
@@ -178,6 +181,7 @@ impl Plan {
         if let Check::Good { content, .. } = &endpoint.check
             && !config_map.is_some_and(|found| found.is_of(endpoint, content))
         {
+            progress.must_say(digest(content));
             if progress.apply_at.is_none_or(|at| at <= now) {
                 return Task::Apply {
                     config_map: endpoint.config_map(key, content),
@@ -199,10 +203,15 @@ impl Plan {
             .and_then(|delivery| status::wanted(key, endpoint, delivery, &counts, time));
         let mut task = Task::Nothing;
         if let Some(status) = status {
-            match progress.status_at.filter(|at| *at > now) {
-                None => task = Task::Status(status_of(key, status)),
-                Some(at) => wake = Some(wake.map_or(at, |before| before.min(at))),
+            let wanted = *progress.status_wanted.get_or_insert(now) + self.leave;
+            let due = progress.status_at.map_or(wanted, |at| at.max(wanted));
+            if due <= now {
+                task = Task::Status(status_of(key, status));
+            } else {
+                wake = Some(wake.map_or(due, |before| before.min(due)));
             }
+        } else {
+            progress.status_wanted = None;
         }
         let unaccepted = matches!(endpoint.check, Check::Bad(_)) || progress.failure.is_some();
         self.count(key, counts, unaccepted);

@@ -27,14 +27,27 @@ pub(crate) struct Progress {
     pub(crate) apply_at: Option<Instant>,
     /// When the status may be written again.
     pub(crate) status_at: Option<Instant>,
+    /// Since when the status is not what it should be.
+    pub(crate) status_wanted: Option<Instant>,
     /// What it adds to the totals.
     pub(crate) counted: Totals,
+    /// Of what the ConfigMap must say, as [`super::resource::digest`] makes it.
+    content: Option<u64>,
     last_apply: Option<Instant>,
     applies_in_a_row: u32,
     status_failures: u32,
 }
 
 impl Progress {
+    /// The ConfigMap must say this. What is new is written at once, however often the same was written before.
+    pub(crate) fn must_say(&mut self, content: u64) {
+        if self.content != Some(content) {
+            self.content = Some(content);
+            self.apply_at = None;
+            self.applies_in_a_row = 0;
+        }
+    }
+
     /// The ConfigMap was written, or could not be.
     pub(crate) fn applied(&mut self, result: Result<(), Failure>, now: Instant) {
         let quiet = self
@@ -60,6 +73,7 @@ impl Progress {
         } else {
             self.status_failures.saturating_add(1)
         };
+        self.status_wanted = None;
         self.status_at = Some(now + doubled(STATUS_PAUSE, self.status_failures));
     }
 
@@ -100,6 +114,19 @@ mod tests {
         now += Duration::from_secs(301);
         progress.applied(Ok(()), now);
         assert_eq!(seconds(progress.apply_at.unwrap() - now), 1);
+    }
+
+    #[test]
+    fn a_new_content_waits_for_nothing() {
+        let now = start();
+        let mut progress = Progress::default();
+        for (content, pause) in [(1, 1), (1, 2), (1, 4), (2, 1), (2, 2), (1, 1)] {
+            progress.must_say(content);
+            progress.applied(Ok(()), now);
+            assert_eq!(seconds(progress.apply_at.unwrap() - now), pause);
+        }
+        progress.must_say(3);
+        assert_eq!(progress.apply_at, None);
     }
 
     #[test]

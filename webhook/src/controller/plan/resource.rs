@@ -160,7 +160,8 @@ impl ConfigMap {
     }
 }
 
-fn digest(content: &str) -> u64 {
+/// Tells whether two contents are the same, without keeping them.
+pub(crate) fn digest(content: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     content.hash(&mut hasher);
     hasher.finish()

@@ -64,7 +64,7 @@ impl World {
     /// All three lists are complete and empty.
     fn synced(writes_status: bool) -> World {
         let mut world = World {
-            plan: Plan::new(writes_status),
+            plan: Plan::new(writes_status, Duration::ZERO),
             now: start(),
         };
         world.plan.on_endpoint(Change::Done, world.now);
@@ -150,7 +150,7 @@ fn hash() -> String {
 #[test]
 fn nothing_is_decided_before_all_lists_are_complete() {
     let mut world = World {
-        plan: Plan::new(true),
+        plan: Plan::new(true, Duration::ZERO),
         now: start(),
     };
     let (key, endpoint) = Endpoint::read(&resource("default", json!({})), Rules::Deny);
@@ -399,4 +399,45 @@ fn an_endpoint_made_anew_takes_its_config_map_over() {
         config_map["metadata"]["ownerReferences"][0]["uid"],
         "uid-of-the-next"
     );
+}
+
+#[test]
+fn a_status_that_another_replica_writes_is_left_to_it() {
+    let mut world = World::settled();
+    world.plan.leave = Duration::from_secs(2);
+    world.pod("p", &hash());
+    assert_eq!(world.turn(Ok(())), []);
+    world.pass(1);
+    let mut theirs = resource("default", json!({}));
+    let key = Key::new("factory", "default");
+    let mut status = world.plan.endpoints.get(&key).unwrap().status.clone();
+    status.sidecars = Some(1);
+    status.conditions[1].message =
+        "all running sidecars (1) mount what the endpoint needs".to_owned();
+    theirs["status"] = serde_json::to_value(status).unwrap();
+    world.endpoint(&theirs);
+    world.pass(60);
+    assert_eq!(world.turn(Ok(())), []);
+    world.pod("q", &hash());
+    world.pass(2);
+    assert_eq!(world.turn(Ok(())), []);
+    world.pass(2);
+    assert!(matches!(world.one(), Task::Status(_)));
+}
+
+#[test]
+fn frequent_changes_of_an_endpoint_are_carried_at_once() {
+    let mut world = World::settled();
+    for round in 0..20 {
+        let mut changed = resource("default", json!({"keepAliveSeconds": 30 + round}));
+        changed["metadata"]["generation"] = json!(2 + round);
+        world.endpoint(&changed);
+        let applied = world.turn(Ok(()));
+        let Some(Task::Apply { config_map, .. }) = applied.first() else {
+            panic!("round {round}: {applied:?}");
+        };
+        world.config_map(config_map);
+        world.turn(Ok(()));
+        world.pass(10);
+    }
 }
