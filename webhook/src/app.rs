@@ -11,6 +11,7 @@ use tracing::info;
 
 use crate::admin::{self, Admin};
 use crate::args::Serve;
+use crate::authority::Authority;
 use crate::metrics::Metrics;
 use crate::offline::files;
 use crate::offline::objects::{Manifest, Role};
@@ -32,6 +33,7 @@ pub async fn serve(args: Serve) -> anyhow::Result<()> {
         admin: admin_address,
         cert,
         key,
+        own_namespace,
         endpoints,
         namespace,
         foreign_crd,
@@ -41,11 +43,19 @@ pub async fn serve(args: Serve) -> anyhow::Result<()> {
     } = args;
     let shutdown = Shutdown::on_signal().context("listening for signals failed")?;
     let metrics = Metrics::new();
-    let certificates = Certificates::load(cert, key, metrics.clone())
-        .await
-        .context("--cert and --key cannot be used")?;
+    let client = if endpoints.is_empty() {
+        Some(cluster().await?)
+    } else {
+        None
+    };
+    let certificates = match (cert, key) {
+        (Some(cert), Some(key)) => Certificates::load(cert, key, metrics.clone())
+            .await
+            .context("--cert and --key cannot be used")?,
+        _ => own_certificates(client.clone(), own_namespace, &metrics)?,
+    };
     let certificates = Arc::new(certificates);
-    let store = store(&endpoints, &namespace).await?;
+    let store = store(client, &endpoints, &namespace)?;
     let listener = bind(listen, "--listen").await?;
     let admin_listener = bind(admin_address, "--admin").await?;
     info!(listen = %listener.local_addr()?, admin = %admin_listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "serving");
@@ -90,13 +100,32 @@ async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
     bound.with_context(|| format!("listening on {address} failed: is the port of {flag} free?"))
 }
 
-async fn store(files: &[PathBuf], namespace: &str) -> anyhow::Result<Store> {
-    if !files.is_empty() {
-        return store_of_files(files, namespace);
-    }
-    let client = Client::try_default()
+async fn cluster() -> anyhow::Result<Client> {
+    Client::try_default()
         .await
-        .context("finding the cluster failed: run in a pod, set KUBECONFIG, or give endpoints with --endpoints FILE")?;
+        .context("finding the cluster failed: run in a pod, set KUBECONFIG, or give endpoints with --endpoints FILE")
+}
+
+/// Certificates that this program issues itself from now on.
+fn own_certificates(
+    client: Option<Client>,
+    own_namespace: Option<String>,
+    metrics: &Metrics,
+) -> anyhow::Result<Certificates> {
+    let (Some(client), Some(namespace)) = (client, own_namespace) else {
+        bail!(
+            "no certificate to serve: give --cert and --key, or --own-namespace and no --endpoints, and this program issues its own in the cluster"
+        );
+    };
+    let (authority, served) = Authority::new(client, &namespace, metrics.clone());
+    tokio::spawn(authority.run());
+    Ok(Certificates::Own(served))
+}
+
+fn store(client: Option<Client>, files: &[PathBuf], namespace: &str) -> anyhow::Result<Store> {
+    let Some(client) = client else {
+        return store_of_files(files, namespace);
+    };
     let store = Store::of_cluster(client.clone());
     tokio::spawn(store::run_watch(store.clone(), client));
     Ok(store)

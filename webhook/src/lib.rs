@@ -12,6 +12,7 @@ pub mod patch;
 pub mod validate;
 pub mod workload;
 pub mod store;
+pub mod authority;
 pub mod offline;
 pub mod yaml;
 pub mod text;
