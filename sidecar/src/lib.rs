@@ -8,6 +8,7 @@ pub mod args;
 pub mod app;
 mod listener;
 mod session;
+pub mod moderation;
 pub mod packet;
 pub mod engine;
 mod connector;

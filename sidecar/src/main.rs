@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use sidecar::args::{Command, Outcome, parse};
-use sidecar::{app, check, logging, probe, wait};
+use sidecar::{app, check, logging, moderation, probe, wait};
 
 /// The command did what it was asked.
 const GOOD: u8 = 0;
@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     // One thread: a sidecar is to take little, and one core moves more than a pod sends.
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .on_thread_park(moderation::before_wait)
         .build()
     {
         Ok(runtime) => runtime,

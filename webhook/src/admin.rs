@@ -111,7 +111,7 @@ impl Admin {
         } else if !self.store.is_synced() {
             Some("endpoints are not listed yet")
         } else {
-            None
+            self.certificates.unready()
         }
     }
 

@@ -12,6 +12,7 @@ use tracing::info;
 
 use crate::admin::{self, Admin};
 use crate::args::Serve;
+use crate::authority::Authority;
 use crate::controller::Controller;
 use crate::events::Events;
 use crate::metrics::Metrics;
@@ -35,6 +36,7 @@ pub async fn serve(args: Serve) -> anyhow::Result<()> {
         admin: admin_address,
         cert,
         key,
+        own_namespace,
         endpoints,
         namespace,
         foreign_crd,
@@ -44,16 +46,24 @@ pub async fn serve(args: Serve) -> anyhow::Result<()> {
     } = args;
     let shutdown = Shutdown::on_signal().context("listening for signals failed")?;
     let metrics = Metrics::new();
-    let certificates = Certificates::load(cert, key, metrics.clone())
-        .await
-        .context("--cert and --key cannot be used")?;
+    let client = if endpoints.is_empty() {
+        Some(cluster().await?)
+    } else {
+        None
+    };
+    let certificates = match (cert, key) {
+        (Some(cert), Some(key)) => Certificates::load(cert, key, metrics.clone())
+            .await
+            .context("--cert and --key cannot be used")?,
+        _ => own_certificates(client.clone(), own_namespace, &metrics)?,
+    };
     let certificates = Arc::new(certificates);
     let rules = if foreign_crd {
         Rules::Warn
     } else {
         Rules::Deny
     };
-    let (store, events) = store(&endpoints, &namespace, rules, &metrics).await?;
+    let (store, events) = store(client, &endpoints, &namespace, rules, &metrics)?;
     let listener = bind(listen, "--listen").await?;
     let admin_listener = bind(admin_address, "--admin").await?;
     info!(listen = %listener.local_addr()?, admin = %admin_listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "serving");
@@ -94,20 +104,40 @@ async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
     bound.with_context(|| format!("listening on {address} failed: is the port of {flag} free?"))
 }
 
+async fn cluster() -> anyhow::Result<Client> {
+    Client::try_default()
+        .await
+        .context("finding the cluster failed: run in a pod, set KUBECONFIG, or give endpoints with --endpoints FILE")
+}
+
+/// Certificates that this program issues itself from now on.
+fn own_certificates(
+    client: Option<Client>,
+    own_namespace: Option<String>,
+    metrics: &Metrics,
+) -> anyhow::Result<Certificates> {
+    let (Some(client), Some(namespace)) = (client, own_namespace) else {
+        bail!(
+            "no certificate to serve: give --cert and --key, or --own-namespace and no --endpoints, and this program issues its own in the cluster"
+        );
+    };
+    let (authority, served) = Authority::new(client, &namespace, metrics.clone());
+    tokio::spawn(authority.run());
+    Ok(Certificates::Own(served))
+}
+
 /// The endpoints; those of a cluster are also cared for, and there events find their readers.
-async fn store(
+fn store(
+    client: Option<Client>,
     files: &[PathBuf],
     namespace: &str,
     rules: Rules,
     metrics: &Metrics,
 ) -> anyhow::Result<(Store, Events)> {
-    if !files.is_empty() {
+    let Some(client) = client else {
         let store = store_of_files(files, namespace, rules)?;
         return Ok((store, Events::nowhere(metrics.clone())));
-    }
-    let client = Client::try_default()
-        .await
-        .context("finding the cluster failed: run in a pod, set KUBECONFIG, or give endpoints with --endpoints FILE")?;
+    };
     let store = Store::of_cluster_by(rules, client.clone());
     let events = Events::to_cluster(client.clone(), instance(), metrics.clone());
     let controller = Controller::new(client.clone(), rules, events.clone(), metrics.clone());

@@ -78,12 +78,25 @@ pub struct Serve {
         default_value = "[::]:9464"
     )]
     pub admin: SocketAddr,
-    /// Certificate chain of the HTTPS server, PEM; read again when the file changes.
-    #[arg(long, env = "DATAFLOW_WEBHOOK_CERT", value_name = "FILE")]
-    pub cert: PathBuf,
+    /// Certificate chain of the HTTPS server, PEM; read again when the file changes. Without it the program issues its own.
+    #[arg(
+        long,
+        env = "DATAFLOW_WEBHOOK_CERT",
+        value_name = "FILE",
+        requires = "key"
+    )]
+    pub cert: Option<PathBuf>,
     /// Private key of that certificate, PEM; read again when the file changes.
-    #[arg(long, env = "DATAFLOW_WEBHOOK_KEY", value_name = "FILE")]
-    pub key: PathBuf,
+    #[arg(
+        long,
+        env = "DATAFLOW_WEBHOOK_KEY",
+        value_name = "FILE",
+        requires = "cert"
+    )]
+    pub key: Option<PathBuf>,
+    /// Namespace of this program's Service and of the Secret of its authority; needed where it issues its own certificates.
+    #[arg(long, env = "DATAFLOW_WEBHOOK_OWN_NAMESPACE", value_name = "NAMESPACE")]
+    pub own_namespace: Option<String>,
     /// Take endpoints from these files instead of the cluster.
     #[arg(
         long,
@@ -196,6 +209,7 @@ mod tests {
                 "n",
             ],
             &["dataflow-webhook", "serve", "--cert", "c", "--key", "k"],
+            &["dataflow-webhook", "serve"],
             &["dataflow-webhook", "crd"],
         ] {
             assert!(Cli::try_parse_from(args).is_ok(), "{args:?}");
@@ -203,7 +217,8 @@ mod tests {
         for args in [
             &["dataflow-webhook"][..],
             &["dataflow-webhook", "validate"],
-            &["dataflow-webhook", "serve"],
+            &["dataflow-webhook", "serve", "--cert", "c"],
+            &["dataflow-webhook", "serve", "--key", "k"],
         ] {
             assert!(Cli::try_parse_from(args).is_err(), "{args:?}");
         }

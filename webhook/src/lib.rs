@@ -15,6 +15,7 @@ pub mod workload;
 pub mod store;
 pub mod controller;
 pub mod events;
+pub mod authority;
 pub mod offline;
 pub mod yaml;
 pub mod text;

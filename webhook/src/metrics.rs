@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry, TextEncoder,
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use crate::controller::plan::Totals;
@@ -25,6 +25,9 @@ pub struct Metrics {
     connections: IntGauge,
     certificate_expiry: Gauge,
     certificate_reloads: IntCounterVec,
+    ca_expiry: Gauge,
+    bundle_trusts: IntGauge,
+    bundle_patches: IntCounter,
     endpoints: IntGauge,
     unaccepted_endpoints: IntGauge,
     sidecars: IntGauge,
@@ -126,6 +129,18 @@ impl Metrics {
                 ),
                 &["result"],
             )?,
+            ca_expiry: Gauge::new(
+                "dataflow_webhook_ca_expiry_timestamp_seconds",
+                "When the authority of the serving certificate ends, in seconds since 1970; 0 where it is another program's.",
+            )?,
+            bundle_trusts: IntGauge::new(
+                "dataflow_webhook_ca_bundle_trusts",
+                "Whether both webhook configurations trust the serving certificate: 1 or 0.",
+            )?,
+            bundle_patches: IntCounter::new(
+                "dataflow_webhook_ca_bundle_patches_total",
+                "Times that caBundle of a webhook configuration was put right.",
+            )?,
             endpoints: IntGauge::new("dataflow_webhook_endpoints", "Endpoints known.")?,
             unaccepted_endpoints: IntGauge::new(
                 "dataflow_webhook_unaccepted_endpoints",
@@ -167,6 +182,9 @@ impl Metrics {
         registry.register(Box::new(metrics.connections.clone()))?;
         registry.register(Box::new(metrics.certificate_expiry.clone()))?;
         registry.register(Box::new(metrics.certificate_reloads.clone()))?;
+        registry.register(Box::new(metrics.ca_expiry.clone()))?;
+        registry.register(Box::new(metrics.bundle_trusts.clone()))?;
+        registry.register(Box::new(metrics.bundle_patches.clone()))?;
         registry.register(Box::new(metrics.endpoints.clone()))?;
         registry.register(Box::new(metrics.unaccepted_endpoints.clone()))?;
         registry.register(Box::new(metrics.sidecars.clone()))?;
@@ -214,9 +232,22 @@ impl Metrics {
 
     /// Says when the certificate ends, in seconds since 1970.
     pub fn certificate_expires(&self, timestamp_seconds: i64) {
-        // Exact for the next hundred million years.
-        #[allow(clippy::cast_precision_loss)]
-        self.certificate_expiry.set(timestamp_seconds as f64);
+        self.certificate_expiry.set(gauge(timestamp_seconds));
+    }
+
+    /// Says when the authority ends, in seconds since 1970.
+    pub fn ca_expires(&self, timestamp_seconds: i64) {
+        self.ca_expiry.set(gauge(timestamp_seconds));
+    }
+
+    /// Says whether both configurations trust the serving certificate.
+    pub fn bundle_trusts(&self, is_trusted: bool) {
+        self.bundle_trusts.set(i64::from(is_trusted));
+    }
+
+    /// Counts a `caBundle` that was put right.
+    pub fn bundle_patched(&self) {
+        self.bundle_patches.inc();
     }
 
     /// Says how many endpoints are known.
@@ -252,6 +283,12 @@ impl Metrics {
         }
         text
     }
+}
+
+/// Exact for the next hundred million years.
+#[allow(clippy::cast_precision_loss)]
+fn gauge(timestamp_seconds: i64) -> f64 {
+    timestamp_seconds as f64
 }
 
 impl Default for Metrics {

@@ -155,7 +155,10 @@ impl Server {
 
     async fn serve_connection(&self, stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        let acceptor = TlsAcceptor::from(self.certificates.current().await);
+        let Some(config) = self.certificates.current().await else {
+            return Err(io::Error::other("there is no certificate yet"));
+        };
+        let acceptor = TlsAcceptor::from(config);
         let stream = tokio::time::timeout(self.limits.handshake, acceptor.accept(stream)).await??;
         let requested = Arc::new(AtomicBool::new(false));
         let service = {

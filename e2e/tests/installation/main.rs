@@ -3,5 +3,6 @@
 
 mod reach;
 mod replicas;
+mod certificates;
 mod hostile;
 mod rights;

@@ -12,7 +12,11 @@ use serde_json::json;
 const PODS: usize = 200;
 
 /// Creates pods one after the other until both are true: there are `PODS`, and `disturbance` is over.
-async fn create_pods(story: &Story, prefix: &str, disturbance: impl Future<Output = ()>) {
+pub(super) async fn create_pods(
+    story: &Story,
+    prefix: &str,
+    disturbance: impl Future<Output = ()>,
+) {
     let api: Api<Pod> = Api::namespaced(story.client.clone(), &story.namespace);
     let mut disturbance = std::pin::pin!(disturbance);
     let mut over = false;

@@ -13,6 +13,7 @@ use super::closing::close;
 use super::peer::{Next, Peer};
 use super::{Reads, Session, View};
 use crate::engine::{Command, Event, Now};
+use crate::moderation;
 use crate::packet::Frame;
 
 /// A peer is not read while so much waits to be written to the other: the slow side sets the pace.
@@ -97,6 +98,7 @@ impl Session {
                 Next::Wait => break,
                 Next::Frame(Frame::Packet(packet)) => {
                     debug!("client sent {}", Brief(&packet));
+                    moderation::count_packet();
                     self.engine.on_client_packet(packet, now, &mut self.output);
                 }
                 // Only what a broker sends is skipped.
@@ -123,6 +125,7 @@ impl Session {
             match broker.next() {
                 Next::Wait => break,
                 Next::Frame(frame) => {
+                    moderation::count_packet();
                     match &frame {
                         Frame::Packet(packet) => debug!("broker sent {}", Brief(packet)),
                         Frame::Skipped { .. } => debug!("broker sent a PUBLISH that is too large"),
