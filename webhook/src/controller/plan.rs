@@ -20,6 +20,9 @@ use resource::{Check, ConfigMap, Endpoint, digest};
 use sidecars::{Counts, Pod, Sidecars};
 use status::{Delivery, Failure};
 
+/// A ConfigMap that is gone may have gone with its endpoint, of which another watch tells a moment later.
+const GONE_PAUSE: Duration = Duration::from_secs(1);
+
 /// Everything that the controller knows.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -87,8 +90,13 @@ impl Plan {
     /// Takes what the watch of ConfigMaps brings; they have the keys of their endpoints.
     pub(crate) fn on_config_map(&mut self, change: Change<ConfigMap>, now: Instant) {
         let first = self.is_synced();
+        let pause = match change {
+            Change::Gone(_) => GONE_PAUSE,
+            _ => Duration::ZERO,
+        };
         let changed = self.config_maps.take(change);
-        self.look_at(changed.into_iter().map(|changed| changed.key), first, now);
+        let keys = changed.into_iter().map(|changed| changed.key);
+        self.look_at(keys, first, now + pause);
     }
 
     /// Takes what the watch of pods brings.
@@ -99,17 +107,17 @@ impl Plan {
     }
 
     /// Nothing is decided before all three lists are complete; then every endpoint is looked at.
-    fn look_at(&mut self, keys: impl IntoIterator<Item = Key>, was_synced: bool, now: Instant) {
+    fn look_at(&mut self, keys: impl IntoIterator<Item = Key>, was_synced: bool, at: Instant) {
         if !self.is_synced() {
             return;
         }
         if was_synced {
             for key in keys {
-                self.queue.push(&key, now);
+                self.queue.push(&key, at);
             }
         } else {
             for key in self.endpoints.keys() {
-                self.queue.push(key, now);
+                self.queue.push(key, at);
             }
         }
     }

@@ -220,6 +220,8 @@ fn an_edited_or_deleted_config_map_is_restored() {
     world.pass(60);
     let key = Key::new("factory", "default");
     world.plan.on_config_map(Change::Gone(key), world.now);
+    assert_eq!(world.turn(Ok(())), [], "it may have gone with its endpoint");
+    world.pass(1);
     assert!(matches!(
         world.one(),
         Task::Apply {
@@ -440,4 +442,17 @@ fn frequent_changes_of_an_endpoint_are_carried_at_once() {
         world.turn(Ok(()));
         world.pass(10);
     }
+}
+
+#[test]
+fn a_config_map_that_goes_with_its_endpoint_is_not_put_back() {
+    let mut world = World::settled();
+    let key = Key::new("factory", "default");
+    world
+        .plan
+        .on_config_map(Change::Gone(key.clone()), world.now);
+    assert_eq!(world.turn(Ok(())), []);
+    world.plan.on_endpoint(Change::Gone(key), world.now);
+    world.pass(60);
+    assert_eq!(world.turn(Ok(())), []);
 }
