@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::events::{Events, Told};
-use crate::metrics::{Applied, Metrics};
+use crate::metrics::{Applied, ApplyResult, Metrics};
 use crate::validate::Rules;
 use plan::known::Key;
 use plan::resource::Endpoint;
@@ -126,7 +126,7 @@ impl Controller {
             }
             Task::Status(status) => {
                 let result = writer.status(&key, &status).await;
-                self.metrics.applied(Applied::Status, label(&result));
+                self.metrics.applied(Applied::Status, outcome(&result));
                 if let Err(error) = &result {
                     warn!(endpoint = %key, error, "writing the status failed, trying again");
                 }
@@ -142,25 +142,25 @@ impl Controller {
 
     /// A fault that lasts is told once.
     fn tell_applied(&self, key: &Key, result: &Result<(), Failure>, news: bool) {
-        let label = match result {
+        let counted = match result {
             Ok(()) => {
                 info!(endpoint = %key, "applied the ConfigMap");
-                "good"
+                ApplyResult::Good
             }
             Err(Failure::NameTaken) => {
                 if news {
                     warn!(endpoint = %key, "there is a ConfigMap of this endpoint's name that is not ours");
                 }
-                "name_taken"
+                ApplyResult::NameTaken
             }
             Err(Failure::Refused(error)) => {
                 if news {
                     warn!(endpoint = %key, error, "applying the ConfigMap failed, trying again");
                 }
-                "failed"
+                ApplyResult::Failed
             }
         };
-        self.metrics.applied(Applied::ConfigMap, label);
+        self.metrics.applied(Applied::ConfigMap, counted);
     }
 
     fn update(&self, change: impl FnOnce(&mut Plan, std::time::Instant)) {
@@ -179,8 +179,11 @@ impl std::fmt::Debug for Controller {
     }
 }
 
-fn label<E>(result: &Result<(), E>) -> &'static str {
-    if result.is_ok() { "good" } else { "failed" }
+fn outcome<E>(result: &Result<(), E>) -> ApplyResult {
+    match result {
+        Ok(()) => ApplyResult::Good,
+        Err(_) => ApplyResult::Failed,
+    }
 }
 
 /// Another time for each replica.

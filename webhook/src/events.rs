@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use crate::controller::plan::known::Key;
-use crate::metrics::Metrics;
+use crate::metrics::{EventResult, Metrics};
 use crate::review::Answered;
 use crate::review::request::Owner;
 use crate::text;
@@ -166,7 +166,7 @@ impl Events {
             return;
         };
         if queue.try_send(told).is_err() {
-            self.metrics.event("dropped");
+            self.metrics.event(EventResult::Dropped);
         }
     }
 }
@@ -180,18 +180,18 @@ async fn send(
     let mut sent = Sent::default();
     while let Some(told) = waiting.recv().await {
         if !sent.is_new(told.digest(), Instant::now()) {
-            metrics.event("repeated");
+            metrics.event(EventResult::Repeated);
             continue;
         }
         let object = told.object(&instance, SystemTime::now());
         match tokio::time::timeout(SEND_TIMEOUT, create(&client, &told.namespace, object)).await {
-            Ok(Ok(())) => metrics.event("good"),
+            Ok(Ok(())) => metrics.event(EventResult::Good),
             Ok(Err(error)) => {
-                metrics.event("failed");
+                metrics.event(EventResult::Failed);
                 warn!(%error, reason = told.reason, note = told.note, "sending an event failed");
             }
             Err(_) => {
-                metrics.event("failed");
+                metrics.event(EventResult::Failed);
                 warn!(
                     reason = told.reason,
                     note = told.note,

@@ -1,5 +1,7 @@
 //! Metrics of the webhook. Every label is from a closed set.
 
+mod labels;
+
 use std::time::Duration;
 
 use prometheus::{
@@ -9,6 +11,8 @@ use prometheus::{
 
 use crate::controller::plan::Totals;
 use crate::review::verdict::Verdict;
+
+pub use labels::{Applied, ApplyResult, EventResult};
 
 /// From what a review takes when everything is known, to the longest that the API server waits.
 const REVIEW_BUCKETS_SECONDS: [f64; 12] = [
@@ -51,25 +55,6 @@ pub enum Refused {
     NoUid,
     /// There was no time left.
     Timeout,
-}
-
-/// What the controller applies; a label's value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Applied {
-    /// The ConfigMap of an endpoint.
-    ConfigMap,
-    /// The status of an endpoint.
-    Status,
-}
-
-impl Applied {
-    /// The label's value.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Applied::ConfigMap => "config_map",
-            Applied::Status => "status",
-        }
-    }
 }
 
 impl Refused {
@@ -191,6 +176,21 @@ impl Metrics {
         registry.register(Box::new(metrics.outdated_sidecars.clone()))?;
         registry.register(Box::new(metrics.applies.clone()))?;
         registry.register(Box::new(metrics.events.clone()))?;
+        // From the beginning, so that the first of a kind is an increase.
+        for (object, result) in [
+            (Applied::ConfigMap, ApplyResult::Good),
+            (Applied::ConfigMap, ApplyResult::NameTaken),
+            (Applied::ConfigMap, ApplyResult::Failed),
+            (Applied::Status, ApplyResult::Good),
+            (Applied::Status, ApplyResult::Failed),
+        ] {
+            metrics
+                .applies
+                .with_label_values(&[object.as_str(), result.as_str()]);
+        }
+        for result in EventResult::ALL {
+            metrics.events.with_label_values(&[result.as_str()]);
+        }
         #[cfg(target_os = "linux")]
         registry.register(Box::new(
             prometheus::process_collector::ProcessCollector::for_self(),
@@ -263,16 +263,16 @@ impl Metrics {
         self.outdated_sidecars.set(number(totals.outdated));
     }
 
-    /// Counts what the controller applied; `result` is `good`, `name_taken` or `failed`.
-    pub(crate) fn applied(&self, object: Applied, result: &'static str) {
+    /// Counts what the controller applied.
+    pub(crate) fn applied(&self, object: Applied, result: ApplyResult) {
         self.applies
-            .with_label_values(&[object.as_str(), result])
+            .with_label_values(&[object.as_str(), result.as_str()])
             .inc();
     }
 
-    /// Counts an event; `result` is `good`, `repeated`, `dropped` or `failed`.
-    pub(crate) fn event(&self, result: &'static str) {
-        self.events.with_label_values(&[result]).inc();
+    /// Counts an event.
+    pub(crate) fn event(&self, result: EventResult) {
+        self.events.with_label_values(&[result.as_str()]).inc();
     }
 
     /// All metrics in Prometheus' text format.
@@ -324,6 +324,10 @@ mod tests {
             r#"dataflow_webhook_certificate_reloads_total{result="good"} 1"#,
             "dataflow_webhook_certificate_expiry_timestamp_seconds 1900000000",
             "dataflow_webhook_endpoints 3",
+            r#"dataflow_webhook_applies_total{object="config_map",result="failed"} 0"#,
+            r#"dataflow_webhook_events_total{result="dropped"} 0"#,
+            "dataflow_webhook_unaccepted_endpoints 0",
+            "dataflow_webhook_outdated_sidecars 0",
             "dataflow_webhook_connections 0",
             "dataflow_webhook_build_info{version=",
             "process_resident_memory_bytes ",

@@ -104,10 +104,35 @@ async fn limited<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, S
     }
 }
 
-/// What the API server says, without the struct that it says it in.
+/// What the API server says, without the struct that it says it in; or why it says nothing, down to the cause.
 fn plain(error: &Error) -> String {
-    match error {
-        Error::Api(status) => status.message.clone(),
-        other => other.to_string(),
+    if let Error::Api(status) = error {
+        return status.message.clone();
+    }
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let told = error.to_string();
+        // Some errors tell their cause themselves.
+        if !text.contains(&told) {
+            text = format!("{text}: {told}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::Error;
+
+    use super::plain;
+
+    #[test]
+    fn an_error_is_told_down_to_its_cause() {
+        let refused = std::io::Error::other("connection refused");
+        let error = Error::Service(Box::new(std::io::Error::other(refused)));
+        let text = plain(&error);
+        assert_eq!(text.matches("connection refused").count(), 1, "{text}");
     }
 }
