@@ -20,7 +20,8 @@ type Question = (
     &'static str,
 );
 
-const MAY: [Question; 10] = [
+const MAY: [Question; 11] = [
+    ("create", "", "configmaps", "", "factory", ""),
     ("watch", ENDPOINTS, "dataflowendpoints", "", "", ""),
     (
         "patch",
@@ -68,7 +69,18 @@ const MAY: [Question; 10] = [
     ),
 ];
 
-const MAY_NOT: [Question; 20] = [
+const MAY_NOT: [Question; 24] = [
+    ("get", "", "configmaps", "", "factory", "anything"),
+    ("patch", "events.k8s.io", "events", "", "factory", ""),
+    (
+        "patch",
+        ENDPOINTS,
+        "dataflowendpoints",
+        "",
+        "factory",
+        "default",
+    ),
+    ("get", "", "pods", "", "factory", "app"),
     ("get", "", "secrets", "", "factory", "press-4"),
     ("list", "", "secrets", "", "", ""),
     ("list", "", "secrets", "", webhook::NAMESPACE, ""),
