@@ -28,7 +28,8 @@ test: setup lint ## everything that must hold without a cluster: format, lints, 
 
 bench: build ## CPU, memory, start and size beside nginx; WRITE=1 writes docs/benchmarks.md
 	tests/setup.sh bench
-	$(CARGO) run --release --locked -p tests --bin bench -- $(if $(WRITE),--write)
+	$(RELEASE) -p tests --bin bench --bin copier
+	ulimit -n 8192 && target/release/bench $(if $(WRITE),--write)
 
 fmt: ## formats the code
 	$(CARGO) fmt --all

@@ -16,8 +16,8 @@ fi
 case "${1:-test}" in
   # The broker of the integration tests, and what its token plugin is built with.
   test) packages=(mosquitto mosquitto-dev libmosquitto-dev gcc libc6-dev) ;;
-  # The broker, and the proxy to compare with.
-  bench) packages=(mosquitto nginx libnginx-mod-stream) ;;
+  # The broker, and the proxies to compare with.
+  bench) packages=(mosquitto nginx libnginx-mod-stream haproxy stunnel4) ;;
   *)
     echo "usage: $0 test|bench|deny" >&2
     exit 64
@@ -59,7 +59,7 @@ echo "installing ${missing[*]}"
 if [ -d /run/systemd/system ]; then
   for package in "${missing[@]}"; do
     case "$package" in
-      mosquitto | nginx) "${as_root[@]}" systemctl disable --now "$package" ;;
+      mosquitto | nginx | haproxy | stunnel4) "${as_root[@]}" systemctl disable --now "$package" ;;
     esac
   done
 fi

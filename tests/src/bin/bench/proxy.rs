@@ -21,15 +21,30 @@ const ENDPOINT: &str = "default";
 pub(crate) enum Program {
     Sidecar,
     Nginx,
+    Haproxy,
+    Stunnel,
+    Bridge,
+    Copier,
 }
 
 impl Program {
-    pub(crate) const ALL: [Program; 2] = [Program::Sidecar, Program::Nginx];
+    pub(crate) const ALL: [Program; 6] = [
+        Program::Sidecar,
+        Program::Nginx,
+        Program::Haproxy,
+        Program::Stunnel,
+        Program::Bridge,
+        Program::Copier,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Program::Sidecar => "dataflow-sidecar",
             Program::Nginx => "nginx",
+            Program::Haproxy => "haproxy",
+            Program::Stunnel => "stunnel",
+            Program::Bridge => "mosquitto-bridge",
+            Program::Copier => "copier",
         }
     }
 }
@@ -49,6 +64,10 @@ impl Proxy {
         let mut command = match program {
             Program::Sidecar => sidecar(folder, broker, port)?,
             Program::Nginx => nginx(folder, broker, port)?,
+            Program::Haproxy => haproxy(folder, broker, port)?,
+            Program::Stunnel => stunnel(folder, broker, port)?,
+            Program::Bridge => bridge(folder, broker, port)?,
+            Program::Copier => copier(broker, port),
         };
         let started = Instant::now();
         let mut process = Process::start(program.name(), &mut command, folder)?;
@@ -59,6 +78,11 @@ impl Proxy {
             start_time: started.elapsed(),
             process,
         })
+    }
+
+    /// Of every message through it.
+    pub(crate) fn topic(&self) -> String {
+        format!("bench/{}", self.program.name())
     }
 
     /// What to say beside an error of the app.
@@ -117,23 +141,81 @@ fn nginx(folder: &Path, broker: &Broker, port: u16) -> Result<Command> {
         .unwrap_or_default();
     let folder_text = folder.display();
     let text = format!(
-        "{load_module}daemon off;\nmaster_process off;\nworker_processes 1;\n\
-         pid {folder_text}/nginx.pid;\nerror_log stderr warn;\nevents {{}}\n\
+        "{load_module}daemon off;\nmaster_process off;\nworker_processes 1;\nworker_rlimit_nofile 8192;\n\
+         pid {folder_text}/nginx.pid;\nerror_log stderr warn;\nevents {{\n  worker_connections 4096;\n}}\n\
          stream {{\n  server {{\n    listen 127.0.0.1:{port};\n    proxy_pass 127.0.0.1:{};\n    proxy_ssl on;\n\
          proxy_ssl_protocols TLSv1.3;\n    proxy_ssl_name localhost;\n    proxy_ssl_verify on;\n\
          proxy_ssl_trusted_certificate {};\n    proxy_timeout 1h;\n  }}\n}}\n",
         broker.port,
         broker.ca.display(),
     );
-    let settings = folder.join("nginx.conf");
-    fs::write(&settings, text).context("cannot write nginx's configuration")?;
+    let settings = write(folder, "nginx.conf", &text)?;
     let mut nginx = command("nginx");
     nginx
         .arg("-p")
         .arg(folder)
-        .arg("-e")
-        .arg("stderr")
-        .arg("-c")
+        .args(["-e", "stderr", "-c"])
         .arg(&settings);
     Ok(nginx)
+}
+
+/// HAProxy as one thread.
+fn haproxy(folder: &Path, broker: &Broker, port: u16) -> Result<Command> {
+    let text = format!(
+        "global\n  nbthread 1\n  maxconn 2048\n\
+         defaults\n  mode tcp\n  timeout connect 10s\n  timeout client 1h\n  timeout server 1h\n\
+         listen mqtt\n  bind 127.0.0.1:{port}\n\
+         server broker 127.0.0.1:{} ssl verify required ca-file {} sni str(localhost) verifyhost localhost ssl-min-ver TLSv1.3\n",
+        broker.port,
+        broker.ca.display(),
+    );
+    let settings = write(folder, "haproxy.cfg", &text)?;
+    let mut haproxy = command("haproxy");
+    haproxy.arg("-db").arg("-f").arg(&settings);
+    Ok(haproxy)
+}
+
+fn stunnel(folder: &Path, broker: &Broker, port: u16) -> Result<Command> {
+    let text = format!(
+        "foreground = yes\nsyslog = no\ndebug = warning\npid =\nsocket = l:TCP_NODELAY=1\nsocket = r:TCP_NODELAY=1\n\
+         [mqtt]\nclient = yes\naccept = 127.0.0.1:{port}\nconnect = 127.0.0.1:{}\nCAfile = {}\n\
+         verifyChain = yes\ncheckHost = localhost\nsni = localhost\nsslVersionMin = TLSv1.3\n",
+        broker.port,
+        broker.ca.display(),
+    );
+    let settings = write(folder, "stunnel.conf", &text)?;
+    let mut stunnel = command("stunnel");
+    stunnel.arg(&settings);
+    Ok(stunnel)
+}
+
+/// A broker beside the app that passes everything on.
+fn bridge(folder: &Path, broker: &Broker, port: u16) -> Result<Command> {
+    let text = format!(
+        "user root\nlistener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n\
+         max_inflight_messages 0\nmax_queued_messages 0\nset_tcp_nodelay true\nlog_dest stderr\nlog_type error\n\
+         connection broker\naddress localhost:{}\nbridge_cafile {}\nbridge_protocol_version mqttv50\ntopic # out 2\ntry_private false\n",
+        broker.port,
+        broker.ca.display(),
+    );
+    let settings = write(folder, "bridge.conf", &text)?;
+    let mut mosquitto = command("mosquitto");
+    mosquitto.arg("-c").arg(&settings);
+    Ok(mosquitto)
+}
+
+/// The least that a proxy on our runtime and TLS library can do.
+fn copier(broker: &Broker, port: u16) -> Command {
+    let mut copier = Command::new(built_program("copier"));
+    copier
+        .arg(format!("127.0.0.1:{port}"))
+        .arg(format!("127.0.0.1:{}", broker.port))
+        .arg(&broker.ca);
+    copier
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> Result<std::path::PathBuf> {
+    let path = folder.join(name);
+    fs::write(&path, text).with_context(|| format!("cannot write {name}"))?;
+    Ok(path)
 }

@@ -7,20 +7,29 @@ use anyhow::{Context as _, Result};
 
 use super::process::command;
 use super::proxy::Program;
+use super::scenario::{Pace, Scenario};
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// What was measured. Lists have one entry a program, ours first.
+/// What was measured. Lists have one entry a program, in the order of [`Program::ALL`].
 pub(crate) struct Report {
     rounds: u32,
     messages: u32,
-    pub(crate) start_ms: Vec<(Program, Spread)>,
-    pub(crate) idle_bytes: Vec<(Program, u64)>,
-    /// Microseconds of CPU a message, one figure a round.
-    pub(crate) cpu_us: Vec<(Program, Vec<f64>)>,
-    /// Messages a second.
-    pub(crate) rate: Vec<(Program, Spread)>,
+    pub(crate) start_ms: Vec<Spread>,
+    pub(crate) idle_bytes: Vec<u64>,
+    pub(crate) loaded_bytes: Vec<u64>,
+    pub(crate) session_bytes: Vec<f64>,
+    pub(crate) scenarios: Vec<(&'static Scenario, Vec<Row>)>,
+    /// Microseconds of every message.
+    pub(crate) paces: Vec<(&'static Pace, Vec<Vec<f64>>)>,
     pub(crate) binary_bytes: Vec<(&'static str, u64)>,
+}
+
+/// One program in one scenario, a figure a round.
+#[derive(Default)]
+pub(crate) struct Row {
+    pub(crate) cpu_us: Vec<f64>,
+    pub(crate) per_second: Vec<f64>,
 }
 
 /// Figures of one kind: the middle one, the least and the greatest.
@@ -61,74 +70,117 @@ impl Report {
             messages,
             start_ms: Vec::new(),
             idle_bytes: Vec::new(),
-            cpu_us: Vec::new(),
-            rate: Vec::new(),
+            loaded_bytes: Vec::new(),
+            session_bytes: Vec::new(),
+            scenarios: Vec::new(),
+            paces: Vec::new(),
             binary_bytes: Vec::new(),
         }
     }
 
-    /// The table, which a terminal shows as well as a page does.
+    /// The tables, which a terminal shows as well as a page does.
     pub(crate) fn markdown(&self) -> String {
-        let mut rows = vec![
-            ["what", "dataflow-sidecar", "nginx stream", "ratio", "bar"]
-                .map(str::to_owned)
-                .to_vec(),
-        ];
-        let cpu: Vec<Spread> = self
-            .cpu_us
+        let mut text =
+            String::from("CPU per message in us, and ours by nginx's in the same round:\n\n");
+        text += &table(&self.cpu());
+        text += "\nMessages per second at full speed:\n\n";
+        text += &table(&self.rates());
+        if !self.paces.is_empty() {
+            text += "\nFrom the app's PUBLISH to its PUBACK at a fixed rate, in us:\n\n";
+            text += &table(&self.latencies());
+        }
+        text += "\nMemory, start, size:\n\n";
+        text += &table(&self.sizes());
+        text
+    }
+
+    fn cpu(&self) -> Vec<Vec<String>> {
+        let mut rows = vec![head(["ratio to nginx", "bar"])];
+        for (scenario, figures) in &self.scenarios {
+            let spreads = figures
+                .iter()
+                .map(|row| Spread::of(row.cpu_us.clone()).text(2));
+            // What else the machine did in a round falls on both.
+            let (ours, theirs) = (&figures[0].cpu_us, &figures[1].cpu_us);
+            let ratio = Spread::of(ours.iter().zip(theirs).map(|(a, b)| a / b).collect());
+            let end = [ratio.text(2), scenario.bar.to_owned()];
+            rows.push(row(scenario.name, spreads.chain(end)));
+        }
+        rows
+    }
+
+    fn rates(&self) -> Vec<Vec<String>> {
+        let mut rows = vec![head([])];
+        for (scenario, figures) in &self.scenarios {
+            let spreads = figures
+                .iter()
+                .map(|row| Spread::of(row.per_second.clone()).text(0));
+            rows.push(row(scenario.name, spreads));
+        }
+        rows
+    }
+
+    fn latencies(&self) -> Vec<Vec<String>> {
+        let mut rows = vec![head([])];
+        for (pace, programs) in &self.paces {
+            for (name, part) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)] {
+                let what = format!("{} messages/s, {name}", pace.per_second);
+                let figures = programs
+                    .iter()
+                    .map(|times| format!("{:.0}", quantile(times, part)));
+                rows.push(row(&what, figures));
+            }
+        }
+        rows
+    }
+
+    fn sizes(&self) -> Vec<Vec<String>> {
+        let mib = |bytes: &u64| format!("{:.1}", *bytes as f64 / MIB);
+        let sessions = self
+            .session_bytes
             .iter()
-            .map(|(_, figures)| Spread::of(figures.clone()))
-            .collect();
+            .map(|bytes| format!("{:.1}", bytes / 1024.0));
+        let mut rows = vec![head(["bar"])];
         rows.push(row(
-            "CPU per message, us",
-            cpu.iter().map(|spread| spread.text(2)),
-            self.cpu_ratio().text(2),
-            "ratio <= 1.00",
+            "resident when idle, MiB",
+            self.idle_bytes.iter().map(mib).chain(["<= 6".to_owned()]),
         ));
-        let rates = self.rate.iter().map(|(_, spread)| spread.text(0));
-        rows.push(row("messages per second", rates, String::new(), ""));
-        let resident = self
-            .idle_bytes
-            .iter()
-            .map(|(_, bytes)| format!("{:.1}", *bytes as f64 / MIB));
         rows.push(row(
-            "resident memory when idle, MiB",
-            resident,
-            String::new(),
-            "<= 6",
+            "resident after load, MiB",
+            self.loaded_bytes.iter().map(mib),
         ));
-        let starts = self.start_ms.iter().map(|(_, spread)| spread.text(1));
+        rows.push(row(
+            "one of 250 idle sessions, KiB",
+            sessions.chain(["<= 40".to_owned()]),
+        ));
+        let starts = self.start_ms.iter().map(|spread| spread.text(1));
         rows.push(row(
             "start to listening, ms",
-            starts,
-            String::new(),
-            "<= 20",
+            starts.chain(["<= 20".to_owned()]),
         ));
+        let columns = rows[0].len();
         for ((name, bytes), bar) in self.binary_bytes.iter().zip(["<= 6", "<= 12"]) {
-            let what = format!("size of {name}, MiB");
-            let size = format!("{:.2}", *bytes as f64 / MIB);
-            rows.push(row(&what, [size], String::new(), bar));
+            let mut cells = row(
+                &format!("size of {name}, MiB"),
+                [format!("{:.2}", *bytes as f64 / MIB)],
+            );
+            cells.resize(columns - 1, String::new());
+            cells.push(bar.to_owned());
+            rows.push(cells);
         }
-        table(&rows)
+        rows
     }
 
-    /// Sidecar by nginx in each round: what else the machine did in that round falls on both.
-    fn cpu_ratio(&self) -> Spread {
-        let [(_, ours), (_, theirs)] = self.cpu_us.as_slice() else {
-            panic!("two programs must have been measured");
-        };
-        Spread::of(ours.iter().zip(theirs).map(|(a, b)| a / b).collect())
-    }
-
-    /// The table with what is needed to read it.
-    pub(crate) fn page(&self, table: &str) -> Result<String> {
+    /// The tables with what is needed to read them.
+    pub(crate) fn page(&self, tables: &str) -> Result<String> {
         Ok(format!(
             "# Benchmarks\n\n\
-             `make bench` measures, `make bench WRITE=1` writes this page.\n\n{table}\n\
-             Figures are the median (least to greatest) of {} rounds in which the proxies take turns, of {} messages each: \
-             QoS 1, 256 bytes, at most 100 unacknowledged, one app with MQTT 5 on a plain connection, TLS 1.3 to mosquitto, which has no subscriber. \
-             CPU is user and system time of the proxy's process; the ratio is formed in each round. \
-             nginx only copies bytes; the sidecar reads every packet and keeps every message until the broker has acknowledged it.\n\n\
+             `make bench` measures, `make bench WRITE=1` writes this page.\n\n{tables}\n\
+             Figures are the median (least to greatest) of {} rounds in which the proxies take turns, of {} messages each at QoS 1, more at QoS 0 and fewer of large ones: \
+             256 bytes, at most 100 unacknowledged, one app with MQTT 5 on a plain connection where the line says nothing else, TLS 1.3 to one mosquitto, which has no subscriber. \
+             CPU is user and system time of the proxy's process until it has nothing left to do; the ratio is formed in each round. \
+             nginx, haproxy, stunnel and the copier (this repository's, on the sidecar's runtime and TLS library) only copy bytes; the bridge is a mosquitto that acknowledges before its broker has; \
+             the sidecar reads every packet and keeps every message until the broker has acknowledged it.\n\n\
              Measured on {} with {}, {} and Linux {}.\n",
             self.rounds,
             self.messages,
@@ -140,28 +192,46 @@ impl Report {
     }
 }
 
-fn row(
-    what: &str,
-    figures: impl IntoIterator<Item = String>,
-    ratio: String,
-    bar: &str,
-) -> Vec<String> {
-    let mut cells = vec![what.to_owned()];
-    cells.extend(figures);
-    cells.resize(3, String::new());
-    cells.extend([ratio, bar.to_owned()]);
-    cells
+fn head<const N: usize>(end: [&str; N]) -> Vec<String> {
+    row(
+        "what",
+        Program::ALL
+            .map(Program::name)
+            .into_iter()
+            .chain(end)
+            .map(str::to_owned),
+    )
+}
+
+fn row(what: &str, cells: impl IntoIterator<Item = String>) -> Vec<String> {
+    std::iter::once(what.to_owned()).chain(cells).collect()
+}
+
+fn quantile(times: &[f64], part: f64) -> f64 {
+    let mut times = times.to_vec();
+    times.sort_by(f64::total_cmp);
+    let index = (times.len() as f64 * part) as usize;
+    times
+        .get(index.min(times.len().saturating_sub(1)))
+        .copied()
+        .unwrap_or(f64::NAN)
 }
 
 /// Rows as a Markdown table with aligned columns; the first row is the head.
 fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);
     let widths: Vec<usize> = (0..columns)
-        .map(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0))
+        .map(|column| {
+            rows.iter()
+                .map(|row| row.get(column).map_or(0, String::len))
+                .max()
+                .unwrap_or(0)
+        })
         .collect();
     let mut text = String::new();
     for (index, row) in rows.iter().enumerate() {
-        for (cell, width) in row.iter().zip(&widths) {
+        let cells = row.iter().map(String::as_str).chain(std::iter::repeat(""));
+        for (cell, width) in cells.zip(&widths) {
             write!(text, "| {cell:<width$} ").expect("a String must take text");
         }
         text.push_str("|\n");
