@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use endpoint::contract::{FIELD_MANAGER, LABEL_MANAGED_BY, LABEL_MANAGED_BY_VALUE};
 use futures::stream::{self, BoxStream, StreamExt as _};
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use kube::runtime::watcher::{self, Event};
@@ -98,12 +99,13 @@ impl Cluster {
             .collect();
         let mut secret = DynamicObject::new(SECRET, &resource("", "Secret", "secrets"))
             .data(json!({"type": "Opaque", "data": data}));
-        secret
-            .labels_mut()
-            .insert("app.kubernetes.io/managed-by".to_owned(), NAME.to_owned());
+        secret.labels_mut().insert(
+            LABEL_MANAGED_BY.to_owned(),
+            LABEL_MANAGED_BY_VALUE.to_owned(),
+        );
         secret.metadata.resource_version = replaces;
         let params = PostParams {
-            field_manager: Some(NAME.to_owned()),
+            field_manager: Some(FIELD_MANAGER.to_owned()),
             ..PostParams::default()
         };
         if secret.metadata.resource_version.is_none() {
@@ -121,7 +123,7 @@ impl Cluster {
         patch: &Value,
     ) -> Result<Value, kube::Error> {
         let params = PatchParams {
-            field_manager: Some(NAME.to_owned()),
+            field_manager: Some(FIELD_MANAGER.to_owned()),
             ..PatchParams::default()
         };
         let patched = self

@@ -264,7 +264,7 @@ fn bad_usage_has_its_own_exit_code() {
         &["inject"][..],
         &["nonsense"],
         &["validate"],
-        &["serve"],
+        &["serve", "--cert", "tls.crt"],
         &[],
     ] {
         assert_eq!(dir.run(args).0, 64, "{args:?}");
