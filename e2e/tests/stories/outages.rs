@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 
 use e2e::app::{App, Told};
 use e2e::broker::{Broker, Keep, default_endpoint};
-use e2e::kubectl::kubectl;
 use e2e::story::Story;
+use futures::{AsyncBufReadExt as _, TryStreamExt as _};
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::LogParams;
 use serde_json::json;
 use tests::broker::Entries;
 
@@ -19,20 +22,23 @@ fn assert_nothing_acknowledged_is_lost(told: &Told, journal: &Entries) {
     );
 }
 
-/// What the app printed last, once its pod has ended.
-async fn last_words(story: &Story, pod: &str) -> Told {
-    let args = [
-        "--namespace",
-        &story.namespace,
-        "logs",
-        "--follow",
-        pod,
-        "--container",
-        "app",
-    ];
-    let text = kubectl(&args, "").await.text;
-    let last = text.lines().last().unwrap_or_default();
-    Told::parse(last).expect("the app's last line")
+/// Deletes a pod and returns what its app printed last. Its log is followed first: it goes with the pod.
+async fn delete_and_hear_last_words(story: &Story, pod: &str) -> Told {
+    let pods: Api<Pod> = Api::namespaced(story.client.clone(), &story.namespace);
+    let parameters = LogParams {
+        container: Some("app".to_owned()),
+        follow: true,
+        ..LogParams::default()
+    };
+    let log = pods.log_stream(pod, &parameters).await;
+    let lines = log.expect("the app has a log").lines();
+    let answer = story.kubectl(&["delete", "pod", pod, "--wait=false"]).await;
+    assert!(answer.good, "{}", answer.text);
+    let last = lines
+        .try_fold(String::new(), async |_, line| Ok(line))
+        .await
+        .expect("the log is read to its end");
+    Told::parse(&last).expect("the app's last line")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,9 +113,7 @@ async fn a_deleted_pod_leaves_the_broker_in_order_with_everything_acknowledged_t
         story.must_apply(&app.deployment()).await;
         let pod = story.ready_pod("oven").await;
         story.acknowledged_more_than(&pod, 100).await;
-        let delete = ["delete", "pod", &pod, "--wait=false"];
-        let (told, answer) = tokio::join!(last_words(story, &pod), story.kubectl(&delete));
-        assert!(answer.good, "{}", answer.text);
+        let told = delete_and_hear_last_words(story, &pod).await;
         let left = format!("{pod} clean");
         let journal = broker
             .journal_until(story, "the session has left in order", |journal| {
