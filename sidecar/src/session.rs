@@ -25,7 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep};
 
 pub(crate) use buffers::Buffers;
-pub(crate) use opening::serve;
+pub(crate) use opening::{LARGE_CONNECTS_MAX, serve};
 pub(crate) use status::{SessionStatus, View};
 
 use crate::connector::{Transport, dial};
@@ -66,6 +66,8 @@ struct Session {
     stopping: watch::Receiver<bool>,
     stop_told: bool,
     reads: Reads,
+    /// Bytes for the client that were the broker's, or waited before them; what is above is answers to the client itself.
+    relayed_bytes: usize,
     /// When a client that is not read was seen to have left.
     left_unread: Option<Instant>,
     tally: Tally,
@@ -134,6 +136,7 @@ impl Session {
                 client: true,
                 broker: true,
             },
+            relayed_bytes: 0,
             left_unread: None,
             tally: Tally::default(),
             permit,
