@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::listener::Registry;
 use crate::metrics::{EndpointMetrics, Sums};
-use crate::session::{Buffers, LARGE_CONNECTS_MAX};
+use crate::session::{Buffers, HeldTotal, LARGE_CONNECTS_MAX};
 use crate::watch::Snapshot;
 
 /// A failed dial counts for readiness this long: afterwards, without a session, nobody is waiting for the broker.
@@ -29,6 +29,8 @@ pub(crate) struct Proxy {
     pub(crate) registry: Arc<Registry>,
     /// What is counted.
     pub(crate) metrics: Arc<EndpointMetrics>,
+    /// What the sessions hold together.
+    pub(crate) held: Arc<HeldTotal>,
     /// A large CONNECT is read with one of these.
     pub(crate) large_connects: Semaphore,
     /// Memory for turns.
@@ -60,6 +62,7 @@ impl Proxy {
             stopping,
             registry: Arc::default(),
             metrics,
+            held: Arc::default(),
             large_connects: Semaphore::new(LARGE_CONNECTS_MAX),
             buffers: Arc::default(),
             auth_useless_at: Mutex::default(),

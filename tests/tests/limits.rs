@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use bytes::BytesMut;
 use serde_json::Value;
 use sidecar::packet::{Packet, ProtocolVersion, Qos, ReasonCode};
 use tests::app::{App, Version};
@@ -26,6 +27,8 @@ const STUCK_TIME: Duration = Duration::from_secs(2);
 const HALF_OPEN_TIME: Duration = Duration::from_millis(20);
 /// The bounds of one session, and what the allocator keeps of it, in a debug build.
 const GROWTH_KIB_MAX: u64 = 16 * 1024;
+/// What all sessions hold together (`HELD_TOTAL_MAX`), and a turn of each beside it.
+const TOTAL_KIB_MAX: u64 = 48 * 1024;
 /// Client connections of one endpoint (`CONNECTIONS_MAX` of the listener).
 const CONNECTIONS_MAX: usize = 256;
 
@@ -46,11 +49,12 @@ fn grew_at_most(max_kib: u64, what: &str, sidecar: &Sidecar, before_kib: u64) {
     );
 }
 
-/// Writes `bytes` again and again until the peer takes nothing more; returns how much it took.
-async fn write_until_stuck(stream: &mut TcpStream, bytes: &[u8]) -> usize {
+/// Writes a packet again and again until the peer takes nothing more; returns how many bytes it took.
+async fn write_until_stuck(stream: &mut TcpStream, packet: &[u8]) -> usize {
     let mut written = 0;
     while written < FLOOD_SIZE {
-        match timeout(STUCK_TIME, stream.write(bytes)).await {
+        let rest = &packet[written % packet.len()..];
+        match timeout(STUCK_TIME, stream.write(rest)).await {
             Ok(Ok(count)) => written += count,
             Ok(Err(_)) | Err(_) => break,
         }
@@ -117,41 +121,57 @@ async fn a_client_that_pings_and_reads_no_answer_is_not_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_floods_while_the_broker_is_stuck_is_not_read() {
-    for qos in [0, 1] {
+    let payload = "x".repeat(60_000);
+    for qos in [Qos::AtMostOnce, Qos::AtLeastOnce] {
         let setup = setup().await;
         let mut app = flood(&setup.sidecar, "app").await;
         setup.broker.freeze();
         let before = setup.sidecar.resident_kib();
-        let mut bytes = Vec::new();
-        // PUBLISH with 60,000 bytes; at QoS 1 all under one identifier would be illegal, so each has its own.
-        let mut written = 0;
-        for id in 1..=(FLOOD_SIZE / 60_000) as u16 {
-            let message = publish(
-                "flood",
-                if qos == 0 {
-                    Qos::AtMostOnce
-                } else {
-                    Qos::AtLeastOnce
-                },
-                if qos == 0 { 0 } else { id },
-                &"x".repeat(60_000),
-            );
-            let mut packet = bytes::BytesMut::new();
-            Packet::Publish(message)
-                .encode(V5, &mut packet)
-                .expect("a packet");
-            bytes.clear();
-            bytes.extend_from_slice(&packet);
-            match timeout(STUCK_TIME, app.write_all(&bytes)).await {
-                Ok(Ok(())) => written += bytes.len(),
+        let mut taken = 0;
+        for id in 1..=(FLOOD_SIZE / payload.len()) as u16 {
+            let id = if qos == Qos::AtMostOnce { 0 } else { id };
+            let packet = encoded(Packet::Publish(publish("flood", qos, id, &payload)));
+            match timeout(STUCK_TIME, app.write_all(&packet)).await {
+                Ok(Ok(())) => taken += packet.len(),
                 Ok(Err(_)) | Err(_) => break,
             }
         }
-        assert!(written < FLOOD_SIZE / 2, "{written} bytes were taken");
-        let what = format!("QoS {qos} while the broker is stuck");
+        assert!(taken < FLOOD_SIZE / 2, "{taken} bytes were taken");
+        let what = format!("{qos:?} while the broker is stuck");
         grew_at_most(GROWTH_KIB_MAX, &what, &setup.sidecar, before);
         setup.broker.thaw();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_clients_that_flood_while_the_broker_is_away_share_one_limit() {
+    const CLIENTS: usize = 30;
+    let mut setup = setup().await;
+    let mut apps = Vec::new();
+    for index in 0..CLIENTS {
+        apps.push(flood(&setup.sidecar, &format!("app-{index}")).await);
+    }
+    setup.broker.kill();
+    let before = setup.sidecar.resident_kib();
+    let mut tasks = JoinSet::new();
+    for mut app in apps {
+        tasks.spawn(async move {
+            let message = publish("flood", Qos::AtMostOnce, 0, &"x".repeat(60_000));
+            let packet = encoded(Packet::Publish(message));
+            (write_until_stuck(&mut app, &packet).await, app)
+        });
+    }
+    let flooded = tasks.join_all().await;
+    grew_at_most(
+        TOTAL_KIB_MAX,
+        "30 floods while the broker is away",
+        &setup.sidecar,
+        before,
+    );
+    // Everything that was taken goes on its way, and so does who comes now.
+    setup.broker.run().await;
+    serves_others(&setup.sidecar).await;
+    assert!(flooded.iter().all(|(written, _)| *written < FLOOD_SIZE));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -242,10 +262,8 @@ async fn connect_somehow(port: u16, task: usize, index: usize) {
             } else {
                 "same".to_owned()
             };
-            let mut bytes = bytes::BytesMut::new();
-            let packet = Packet::Connect(Box::new(connect(V5, &id)));
-            packet.encode(V5, &mut bytes).expect("a packet");
-            let _ = stream.write_all(&bytes).await;
+            let packet = encoded(Packet::Connect(Box::new(connect(V5, &id))));
+            let _ = stream.write_all(&packet).await;
             // CONNACK, or the end when another took the id.
             let _ = timeout(eventually::PATIENCE, stream.read(&mut [0; 64])).await;
         }
@@ -307,13 +325,17 @@ async fn flood(sidecar: &Sidecar, id: &str) -> TcpStream {
     let mut stream = TcpStream::connect(("127.0.0.1", sidecar.port))
         .await
         .expect("it listens");
-    let mut bytes = bytes::BytesMut::new();
-    let packet = Packet::Connect(Box::new(connect(V5, id)));
-    packet.encode(V5, &mut bytes).expect("a packet");
-    stream.write_all(&bytes).await.expect("an open stream");
+    let packet = encoded(Packet::Connect(Box::new(connect(V5, id))));
+    stream.write_all(&packet).await.expect("an open stream");
     let mut connack = [0; 4];
     let read = timeout(eventually::PATIENCE, stream.read_exact(&mut connack)).await;
     read.expect("in time").expect("CONNACK");
     assert_eq!(connack[3], ReasonCode::SUCCESS.0);
     stream
+}
+
+fn encoded(packet: Packet) -> BytesMut {
+    let mut bytes = BytesMut::new();
+    packet.encode(V5, &mut bytes).expect("a packet of MQTT 5");
+    bytes
 }

@@ -163,6 +163,7 @@ impl Session {
         let (client, broker) = (self.output.client.len(), self.output.broker.len());
         Reads {
             client: self.engine.reads_client()
+                && self.share.may_grow()
                 && broker < WRITE_BUFFER_MAX
                 && client < self.relayed_bytes + ANSWERS_MAX,
             broker: client < WRITE_BUFFER_MAX && broker < BROKER_BUFFER_MAX,
@@ -262,6 +263,7 @@ impl Session {
     fn tell(&mut self, now: Now) {
         self.engine.take_tally(&mut self.tally);
         self.proxy.metrics.on_tally(&mut self.tally);
+        self.share.set(self.engine.held_bytes());
         self.reporter.view(View {
             phase: self.engine.phase(),
             client_connected: self.client.is_some(),
