@@ -5,7 +5,7 @@ RELEASE = $(CARGO) build --release --locked
 # Where tests/setup.sh puts cargo-deny if there is none.
 export PATH := $(PATH):$(CURDIR)/target/tools/bin
 
-.PHONY: help build demo test bench fmt lint audit crd setup crd-check deny
+.PHONY: help build demo test faults bench fmt lint audit crd setup crd-check deny
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -25,6 +25,10 @@ test: setup lint ## everything that must hold without a cluster: format, lints, 
 	$(CARGO) build --workspace --all-targets --locked
 	$(CARGO) test --workspace --exclude e2e --locked
 	@$(MAKE) --no-print-directory crd-check deny
+
+faults: setup ## the fault suite with its table of counts: every fault, QoS and version under load
+	$(CARGO) build --workspace --exclude e2e --all-targets --locked
+	$(CARGO) test --workspace --exclude e2e --locked --test faults -- --nocapture
 
 bench: build ## CPU, memory, start and size beside nginx; WRITE=1 writes docs/benchmarks.md
 	tests/setup.sh bench

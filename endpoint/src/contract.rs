@@ -2,18 +2,20 @@
 //!
 //! The webhook writes annotations, volumes, environment and probes; the sidecar and the app read them. Names of the
 //! pod's metadata are in [`annotations`], files and volumes in [`mounts`], the value of `--listen` in [`listen`], the
-//! annotation `endpoint` in [`endpoints`] and the annotation `status` in [`status`].
+//! annotation `endpoint` in [`endpoints`], the annotation `status` in [`status`] and what fills the volumes in [`sources`].
 
 pub mod annotations;
 pub mod endpoints;
 pub mod listen;
 pub mod mounts;
+pub mod sources;
 pub mod status;
 
 pub use annotations::{ANNOTATION_PREFIX, Annotation, LogLevel, Readiness};
 pub use endpoints::{ENDPOINTS_MAX, EndpointFault, EndpointPort, parse_endpoints};
 pub use listen::{Listen, ListenFault};
 pub use mounts::{CA_DIR, CONFIG_FILE, CREDENTIALS_DIR, MOUNTS, Mount, TOKEN_FILE};
+pub use sources::Sources;
 pub use status::{InjectedEndpoint, InjectionStatus};
 
 /// Name of the injected container.
@@ -51,6 +53,8 @@ pub mod env {
     pub const READINESS: &str = "DATAFLOW_SIDECAR_READINESS";
     /// Log filter: a [`super::LogLevel`], or a filter of `tracing`.
     pub const LOG: &str = "DATAFLOW_SIDECAR_LOG";
+    /// `--sources`: what fills the mounts, as [`super::sources`] writes it.
+    pub const SOURCES: &str = "DATAFLOW_SIDECAR_SOURCES";
     /// Separates the values of [`LISTEN`].
     pub const LISTEN_SEPARATOR: char = ',';
 }

@@ -32,7 +32,8 @@ pub async fn run(arguments: Run, log: LogFilter) -> anyhow::Result<()> {
         let listener = Listener::bind(listen)?;
         say(listen, &listener);
         let counters = metrics.endpoint(&listen.endpoint);
-        let files = Files::new(&arguments.mounts, &listen.endpoint);
+        let sources = arguments.sources.get(&listen.endpoint).cloned();
+        let files = Files::new(&arguments.mounts, &listen.endpoint).filled_from(sources);
         let (watch, snapshot) = Watch::new(files, counters.clone());
         let instance = Arc::from(arguments.instance.as_str());
         let proxy = Proxy::new(

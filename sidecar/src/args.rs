@@ -2,13 +2,14 @@
 
 mod written;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser as _;
-use endpoint::contract::{self, Listen, Readiness};
+use endpoint::contract::{self, Listen, Readiness, Sources, sources};
 use tracing_subscriber::filter::Targets;
 
 use crate::logging;
@@ -64,6 +65,8 @@ pub struct Run {
     pub instance: String,
     /// What makes the sidecar unready.
     pub readiness: Readiness,
+    /// What fills the mounts of each endpoint, where that was told.
+    pub sources: BTreeMap<String, Sources>,
 }
 
 /// `dataflow-sidecar wait`
@@ -146,6 +149,7 @@ fn check(written: WrittenCommand, faults: &mut Faults) -> Option<Command> {
             files,
             admin,
             readiness,
+            sources,
         } => {
             let listen = listeners(&listen.listen, faults);
             if listen.is_empty() {
@@ -158,6 +162,9 @@ fn check(written: WrittenCommand, faults: &mut Faults) -> Option<Command> {
             let readiness = faults.of(Readiness::parse(&readiness).ok_or_else(|| {
                 format!("{readiness:?} is no readiness mode: write listener or broker")
             }));
+            let sources = sources.filter(|text| !text.trim().is_empty());
+            let sources = sources.map_or(Ok(BTreeMap::new()), |text| sources::parse(&text));
+            let sources = faults.of(sources.map_err(|fault| format!("--sources: {fault}")));
             let instance = instance(files.instance, faults);
             Some(Command::Run(Run {
                 listen,
@@ -165,6 +172,7 @@ fn check(written: WrittenCommand, faults: &mut Faults) -> Option<Command> {
                 admin: admin.map_or(Some(None), |admin| admin.map(Some))?,
                 instance: instance?,
                 readiness: readiness?,
+                sources: sources?,
             }))
         }
         WrittenCommand::Wait { listen, timeout } => {

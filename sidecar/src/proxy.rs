@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use endpoint::{Authentication, Host, Settings};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::listener::Registry;
 use crate::metrics::{EndpointMetrics, Sums};
-use crate::session::Buffers;
+use crate::session::{Buffers, HeldTotal, LARGE_CONNECTS_MAX};
 use crate::watch::Snapshot;
 
 /// A failed dial counts for readiness this long: afterwards, without a session, nobody is waiting for the broker.
@@ -29,6 +29,10 @@ pub(crate) struct Proxy {
     pub(crate) registry: Arc<Registry>,
     /// What is counted.
     pub(crate) metrics: Arc<EndpointMetrics>,
+    /// What the sessions hold together.
+    pub(crate) held: Arc<HeldTotal>,
+    /// A large CONNECT is read with one of these.
+    pub(crate) large_connects: Semaphore,
     /// Memory for turns.
     pub(crate) buffers: Arc<Buffers>,
     /// Where renewing a token by AUTH was found useless.
@@ -58,6 +62,8 @@ impl Proxy {
             stopping,
             registry: Arc::default(),
             metrics,
+            held: Arc::default(),
+            large_connects: Semaphore::new(LARGE_CONNECTS_MAX),
             buffers: Arc::default(),
             auth_useless_at: Mutex::default(),
             last_dial: Mutex::default(),

@@ -11,6 +11,7 @@ mod closing;
 mod opening;
 mod peer;
 mod report;
+mod share;
 mod status;
 mod turn;
 
@@ -25,7 +26,8 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep};
 
 pub(crate) use buffers::Buffers;
-pub(crate) use opening::serve;
+pub(crate) use opening::{LARGE_CONNECTS_MAX, serve};
+pub(crate) use share::HeldTotal;
 pub(crate) use status::{SessionStatus, View};
 
 use crate::connector::{Transport, dial};
@@ -39,6 +41,7 @@ use crate::watch::Snapshot;
 use alarm::Alarm;
 use peer::Peer;
 use report::Reporter;
+use share::Share;
 
 /// While a client is not read, whether it has left is looked up this often.
 const PAUSED_CHECK_INTERVAL: Duration = Duration::from_secs(5);
@@ -66,6 +69,10 @@ struct Session {
     stopping: watch::Receiver<bool>,
     stop_told: bool,
     reads: Reads,
+    /// Bytes for the client that were the broker's, or waited before them; what is above is answers to the client itself.
+    relayed_bytes: usize,
+    /// What it holds, of what all hold.
+    share: Share,
     /// When a client that is not read was seen to have left.
     left_unread: Option<Instant>,
     tally: Tally,
@@ -116,6 +123,7 @@ impl Session {
         Self {
             snapshot: proxy.snapshot.clone(),
             stopping: proxy.stopping.clone(),
+            share: Share::new(proxy.held.clone()),
             reporter: Reporter::new(proxy.clone(), status),
             proxy,
             engine,
@@ -134,6 +142,7 @@ impl Session {
                 client: true,
                 broker: true,
             },
+            relayed_bytes: 0,
             left_unread: None,
             tally: Tally::default(),
             permit,

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use endpoint::contract::Mount;
+use endpoint::contract::{Mount, Sources};
 use notify::event::{AccessKind, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::{Notify, watch};
@@ -38,6 +38,8 @@ const POLL_INTERVAL: Duration = Duration::from_secs(30);
 pub(crate) struct Files {
     endpoint: String,
     path: PathBuf,
+    /// What fills them, where that was told.
+    sources: Option<Sources>,
 }
 
 /// The task that keeps an endpoint's snapshot new.
@@ -53,7 +55,13 @@ impl Files {
         Self {
             endpoint: endpoint.to_owned(),
             path: mounts.join(endpoint),
+            sources: None,
         }
+    }
+
+    /// The same, with what is known to fill them.
+    pub(crate) fn filled_from(self, sources: Option<Sources>) -> Self {
+        Self { sources, ..self }
     }
 
     /// Reads all four folders. They are small and in memory, so this is done on the spot.
@@ -99,6 +107,9 @@ impl Watch {
         let changed = Arc::new(Notify::new());
         let mut watcher = watcher(changed.clone());
         let mut keeper = Keeper::new(&self.files.endpoint);
+        if let Some(sources) = &self.files.sources {
+            keeper.know(sources.clone());
+        }
         let mut last: Option<Reading> = None;
         loop {
             self.arm(watcher.as_mut());

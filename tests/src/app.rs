@@ -13,6 +13,9 @@ use crate::eventually;
 /// The app waits as long for CONNACK as the Azure IoT Operations SDK does.
 const CONNECTION_TIMEOUT_SECONDS: u64 = 30;
 
+/// A persistent MQTT 5 app's broker session outlives every test.
+const SESSION_EXPIRY_SECONDS: u32 = 1_000;
+
 /// The version an app speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
@@ -64,6 +67,13 @@ impl App {
         app
     }
 
+    /// [`App::connect`] of an app that asks the broker to keep its session, from its first connection on.
+    pub async fn connect_persistent(version: Version, port: u16, client_id: &str) -> Self {
+        let app = Self::begin(version, "127.0.0.1", port, client_id, true);
+        eventually::is_true("the app is connected", || app.record().connects > 0).await;
+        app
+    }
+
     /// Begins to connect.
     pub fn start(version: Version, port: u16, client_id: &str) -> Self {
         Self::start_at(version, "127.0.0.1", port, client_id)
@@ -71,13 +81,25 @@ impl App {
 
     /// Begins to connect to a host.
     pub fn start_at(version: Version, host: &str, port: u16, client_id: &str) -> Self {
+        Self::begin(version, host, port, client_id, false)
+    }
+
+    fn begin(version: Version, host: &str, port: u16, client_id: &str, persistent: bool) -> Self {
         let record = Arc::new(Mutex::new(Record::default()));
         let (client, task) = match version {
-            Version::V311 => start_v311(
-                rumqttc::MqttOptions::new(client_id, host, port),
-                record.clone(),
-            ),
-            Version::V5 => start_v5(v5::MqttOptions::new(client_id, host, port), record.clone()),
+            Version::V311 => {
+                let mut options = rumqttc::MqttOptions::new(client_id, host, port);
+                options.set_clean_session(!persistent);
+                start_v311(options, record.clone())
+            }
+            Version::V5 => {
+                let mut options = v5::MqttOptions::new(client_id, host, port);
+                if persistent {
+                    options.set_clean_start(false);
+                    options.set_session_expiry_interval(Some(SESSION_EXPIRY_SECONDS));
+                }
+                start_v5(options, record.clone())
+            }
         };
         Self {
             client,

@@ -4,6 +4,7 @@ pub mod app;
 pub mod broker;
 pub mod certificates;
 pub mod eventually;
+pub mod fault;
 pub mod mosquitto;
 pub mod mounts;
 pub mod ports;

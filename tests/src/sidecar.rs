@@ -29,10 +29,26 @@ impl Sidecar {
 
     /// The same with further arguments of `run`.
     pub async fn start_with(mounts: &Mounts, arguments: &[&str]) -> Self {
+        let program = Command::new(built_program("dataflow-sidecar"));
+        Self::spawn(program, mounts, arguments).await
+    }
+
+    /// The same for a process that may have so many files open.
+    pub async fn start_with_open_files(mounts: &Mounts, open_files_max: u32) -> Self {
+        let mut shell = Command::new("sh");
+        // `exec`, so that the process is the sidecar and no shell.
+        let script = format!("ulimit -n {open_files_max} && exec \"$0\" \"$@\"");
+        shell
+            .args(["-c", &script])
+            .arg(built_program("dataflow-sidecar"));
+        Self::spawn(shell, mounts, &["--log", "info"]).await
+    }
+
+    async fn spawn(mut program: Command, mounts: &Mounts, arguments: &[&str]) -> Self {
         let (port, admin_port) = (free_port(), free_port());
         let log = mounts.path().join(format!("sidecar-{port}.log"));
         let file = File::create(&log).expect("writable");
-        let child = Command::new(built_program("dataflow-sidecar"))
+        let child = program
             .arg("run")
             .args(["--listen", &format!("default=127.0.0.1:{port}")])
             .args(["--admin", &format!("127.0.0.1:{admin_port}")])
@@ -106,6 +122,17 @@ impl Sidecar {
         samples
             .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
             .sum()
+    }
+
+    /// Resident memory in KiB.
+    pub fn resident_kib(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("a process of ours");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        number
+            .and_then(|number| number.parse().ok())
+            .expect("a number")
     }
 
     /// SIGTERM, and the exit status.

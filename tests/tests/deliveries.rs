@@ -7,6 +7,7 @@ use endpoint::contract::Mount;
 use serde_json::json;
 use tests::app::{App, VERSIONS, Version};
 use tests::eventually;
+use tests::mosquitto::PERSISTENT;
 use tests::setup::{Method, Setup, token};
 use tests::sidecar::Sidecar;
 use tokio::time::{Instant, sleep};
@@ -73,6 +74,44 @@ async fn planned_reconnects_lose_and_double_no_delivery() {
     })
     .await;
     assert!(setup.broker.count("connect") >= 4, "it reconnected");
+}
+
+/// The subscriber is persistent: mosquitto 2.0 forgets a session that began clean when it is restarted, whatever its
+/// expiry, and then what others publish before it is subscribed again is not meant for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_keeps_its_sessions_is_restarted_without_losing_a_delivery() {
+    let mut setup = Setup::with(Method::ServiceAccountToken, PERSISTENT, |_| ()).await;
+    let mut subscribers = Vec::new();
+    for version in VERSIONS {
+        let id = format!("subscriber-{version:?}");
+        let app = App::connect_persistent(version, setup.sidecar.port, &id).await;
+        app.subscribe("to-app", 1).await;
+        subscribers.push(app);
+    }
+    let publisher = App::connect(Version::V5, setup.sidecar.port, "publisher").await;
+    let mut published = 0;
+    for _ in 0..3 {
+        for _ in 0..100 {
+            publisher.publish("to-app", 1, published).await;
+            published += 1;
+            sleep(Duration::from_millis(2)).await;
+        }
+        setup.broker.stop();
+        setup.broker.run().await;
+    }
+    publisher.wait_for_acknowledged(published as usize).await;
+    let whole: BTreeSet<String> = numbers(published).into_iter().collect();
+    for subscriber in &subscribers {
+        eventually::is_true("every message is delivered", || {
+            let received = subscriber.record().received;
+            received.into_iter().collect::<BTreeSet<_>>() == whole
+        })
+        .await;
+    }
+    for app in subscribers.into_iter().chain([publisher]) {
+        let record = app.record();
+        assert_eq!((record.connects, record.disconnects), (1, 0));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ use tests::app::{App, Version};
 use tests::eventually;
 use tests::raw::{Raw, connect, publish};
 use tests::setup::{Method, Setup};
+use tests::sidecar::Sidecar;
 
 /// Writes the endpoint as `change` leaves it.
 fn apply(setup: &Setup, method: Method, generation: i64, change: impl FnOnce(&mut Value)) {
@@ -100,6 +101,30 @@ async fn settings_that_need_a_file_this_pod_has_not_are_stale() {
     app.publish("load", 1, 1).await;
     app.wait_for_acknowledged(1).await;
     assert_eq!(app.record().disconnects, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_that_starts_again_knows_from_which_secret_its_files_are() {
+    let method = Method::X509Certificate;
+    let mut setup = Setup::new(method).await;
+    apply(&setup, method, 2, |settings| {
+        settings["authentication"]["x509CertificateSettings"]["secretRef"] = json!("next")
+    });
+    for (sources, mounted) in [
+        (r#"{"default":{"bundle":"ca","secret":"s"}}"#, false),
+        (r#"{"default":{"bundle":"ca","secret":"next"}}"#, true),
+    ] {
+        assert!(setup.sidecar.terminate().await.success());
+        setup.sidecar = Sidecar::start_with(&setup.mounts, &["--sources", sources]).await;
+        status_shows(&setup, "stale from the start", |endpoint| {
+            let stale = endpoint["settings_stale"].to_string();
+            let told = stale.contains("need Secret next, and this pod mounts s");
+            let in_force = endpoint["settings"]["generation"] == 2;
+            (told, in_force) == (!mounted, mounted)
+        })
+        .await;
+    }
+    App::connect(Version::V5, setup.sidecar.port, "app").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

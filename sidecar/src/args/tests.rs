@@ -52,6 +52,18 @@ fn run_takes_every_flag() {
 }
 
 #[test]
+fn run_is_told_what_fills_the_mounts() {
+    let Command::Run(run) =
+        parsed(r#"run --listen a=localhost:1883 --sources {"a":{"secret":"s"}}"#).command
+    else {
+        panic!("run")
+    };
+    assert_eq!(run.sources["a"].secret.as_deref(), Some("s"));
+    let text = refused("run --listen a=localhost:1883 --sources s");
+    assert!(text.contains("--sources"), "{text}");
+}
+
+#[test]
 fn every_fault_is_told_at_once() {
     let text = refused(
         "run --listen default --listen a=localhost:1,a=localhost:2 --listen b=localhost:1 --admin 9464 --readiness x --log loud",

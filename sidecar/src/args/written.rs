@@ -33,6 +33,9 @@ pub(super) enum WrittenCommand {
         /// What makes the sidecar unready: `listener` its own state, `broker` also sessions without their broker
         #[arg(long, env = contract::env::READINESS, default_value = Readiness::Listener.as_str(), value_name = "MODE")]
         readiness: String,
+        /// What fills the mounts, JSON by endpoint, as the webhook writes it [default: learned from the first settings]
+        #[arg(long, env = contract::env::SOURCES, value_name = "JSON")]
+        sources: Option<String>,
     },
     /// Returns when all listeners of a running sidecar are bound.
     Wait {

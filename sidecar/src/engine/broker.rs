@@ -257,10 +257,11 @@ impl Engine {
         self.close_broker(what, now, out);
     }
 
-    /// PINGREQ when nothing was sent for the keep alive.
+    /// PINGREQ when nothing was sent for the keep alive, or nothing came: a client that publishes at QoS 0 keeps the
+    /// connection busy and would never learn that nobody is there.
     pub(super) fn on_broker_ping(&mut self, now: Now, out: &mut Output) {
         let keep_alive = self.link.keep_alive();
-        let due = self.link.sent_at + keep_alive;
+        let due = self.link.sent_at.min(self.link.received_at) + keep_alive;
         if due > now.instant {
             return self.timers.set(Timer::BrokerPing, due);
         }

@@ -7,7 +7,7 @@ use bytes::{Buf as _, BytesMut};
 use bytestring::ByteString;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tracing::{Instrument as _, debug, info, info_span, warn};
 use uuid::Uuid;
@@ -29,6 +29,11 @@ use crate::watch::Snapshot;
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 /// Four strings of 64 KiB and properties; nobody has proved to be an app yet.
 const CONNECT_SIZE_MAX: usize = 1 << 20;
+/// A CONNECT above this size is large: only a long will or many properties make one.
+const SMALL_CONNECT_SIZE: usize = 4 * 1024;
+/// Large CONNECTs of one endpoint that are read at a time; the next one waits. 256 of 1 MiB would be four times a
+/// container's memory.
+pub(crate) const LARGE_CONNECTS_MAX: usize = 8;
 /// Room for the first read: a CONNECT is small.
 const CONNECT_BUFFER_SIZE: usize = 512;
 /// A client waits this long for settings; MQTT.js and the Azure IoT Operations SDK give up after 30 s.
@@ -55,7 +60,7 @@ enum Refusal {
 pub(crate) async fn serve(proxy: Arc<Proxy>, mut stream: TcpStream, permit: OwnedSemaphorePermit) {
     let mut stopping = proxy.stopping.clone();
     let read = tokio::select! {
-        read = timeout(CONNECT_TIME_MAX, read_connect(&mut stream)) => read,
+        read = timeout(CONNECT_TIME_MAX, read_connect(&mut stream, &proxy.large_connects)) => read,
         () = shutdown::begun(&mut stopping) => return,
     };
     match read {
@@ -157,7 +162,8 @@ async fn settings(proxy: &Proxy, lease: &Lease) -> Option<Arc<Snapshot>> {
 }
 
 /// Reads the first packet, which must be a CONNECT that may open a session.
-async fn read_connect(stream: &mut TcpStream) -> Result<Opened, Refusal> {
+async fn read_connect(stream: &mut TcpStream, large: &Semaphore) -> Result<Opened, Refusal> {
+    let mut permit = None;
     let mut buffer = BytesMut::with_capacity(CONNECT_BUFFER_SIZE);
     let mut decoder = Decoder::new(Role::Client, ProtocolVersion::V5, CONNECT_SIZE_MAX);
     loop {
@@ -175,6 +181,10 @@ async fn read_connect(stream: &mut TcpStream) -> Result<Opened, Refusal> {
             Ok(Some(_)) => return Err(Refusal::Silent("its first packet was not CONNECT")),
             Ok(None) => {}
             Err(error) => return Err(answer(level, error)),
+        }
+        if permit.is_none() && buffer.len() >= SMALL_CONNECT_SIZE {
+            // Never closed.
+            permit = large.acquire().await.ok();
         }
         match stream.read_buf(&mut buffer).await {
             Ok(0) | Err(_) => return Err(Refusal::Silent("it left before its CONNECT")),

@@ -18,6 +18,12 @@ use crate::packet::Frame;
 
 /// A peer is not read while so much waits to be written to the other: the slow side sets the pace.
 const WRITE_BUFFER_MAX: usize = 256 * 1024;
+/// A client is not read while so many answers to it wait, PINGRESP for example, beside what the broker has for it. What
+/// the broker has does not count: a client may write a whole packet before it reads.
+const ANSWERS_MAX: usize = 256 * 1024;
+/// A broker is not read while so much waits for it: more than the largest packet and all that a session keeps, so the
+/// rest is answers that it does not read.
+const BROKER_BUFFER_MAX: usize = 24 << 20;
 /// A turn reads no more than this of both peers together, so that other sessions get theirs.
 const TURN_SIZE_MAX: usize = 256 * 1024;
 /// A client that left while it was not read is waited for: what it sent may still be read once there is room.
@@ -131,6 +137,7 @@ impl Session {
                         Frame::Skipped { .. } => debug!("broker sent a PUBLISH that is too large"),
                     }
                     self.engine.on_broker_frame(frame, now, &mut self.output);
+                    self.relayed_bytes = self.output.client.len();
                 }
                 Next::Illegal(error) => {
                     self.reporter.broker_illegal(&error);
@@ -156,9 +163,13 @@ impl Session {
 
     /// Which peers may be read at this moment.
     fn reads_now(&self) -> Reads {
+        let (client, broker) = (self.output.client.len(), self.output.broker.len());
         Reads {
-            client: self.engine.reads_client() && self.output.broker.len() < WRITE_BUFFER_MAX,
-            broker: self.output.client.len() < WRITE_BUFFER_MAX,
+            client: self.engine.reads_client()
+                && self.share.may_grow()
+                && broker < WRITE_BUFFER_MAX
+                && client < self.relayed_bytes + ANSWERS_MAX,
+            broker: client < WRITE_BUFFER_MAX && broker < BROKER_BUFFER_MAX,
         }
     }
 
@@ -231,6 +242,7 @@ impl Session {
         if let Some(client) = &mut self.client {
             let _ = client.poll_write(&mut cx, &mut self.output.client);
         }
+        self.relayed_bytes = self.relayed_bytes.min(self.output.client.len());
     }
 
     /// A client that is not read cannot be seen to leave but by this look.
@@ -254,6 +266,7 @@ impl Session {
     fn tell(&mut self, now: Now) {
         self.engine.take_tally(&mut self.tally);
         self.proxy.metrics.on_tally(&mut self.tally);
+        self.share.set(self.engine.held_bytes());
         self.reporter.view(View {
             phase: self.engine.phase(),
             client_connected: self.client.is_some(),

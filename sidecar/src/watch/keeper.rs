@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use endpoint::contract::Sources;
 use endpoint::{Authentication, Settings, contract};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
@@ -61,6 +62,11 @@ impl Keeper {
             faults: BTreeMap::new(),
             loads: Vec::new(),
         }
+    }
+
+    /// What fills the mounts is known, and need not be learned from the first settings.
+    pub(crate) fn know(&mut self, sources: Sources) {
+        self.mounted = Mounted::known(sources);
     }
 
     /// Takes what is good of a reading, keeps the last good of what is not.

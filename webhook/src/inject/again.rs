@@ -79,8 +79,9 @@ pub fn compare(
         return differences;
     }
     if let Some(plan) = plan {
-        compare_environment(&path, container, plan, &mut differences);
-        compare_volumes(&path, pod, container, before, plan, &mut differences);
+        let stale = warn_of_stale(before, plan, &mut differences);
+        compare_environment(&path, container, plan, stale, &mut differences);
+        compare_volumes(&path, pod, container, plan, stale, &mut differences);
     }
     differences
 }
@@ -98,12 +99,36 @@ fn changed_endpoints(before: &InjectionStatus) -> Fault {
     Fault::annotation(Annotation::Endpoint, FaultKind::Changed, message)
 }
 
+/// Whether an endpoint needs other volumes now: then the pod keeps those it was injected with, and what names them.
+fn warn_of_stale(before: &InjectionStatus, plan: &Plan, differences: &mut Differences) -> bool {
+    let pairs = before.endpoints.iter().zip(&plan.listeners);
+    for (_, now) in pairs
+        .clone()
+        .filter(|(before, now)| before.hash != now.hash)
+    {
+        differences.warnings.push(format!(
+            "endpoint {} changed since the sidecar was injected: inject again, it runs with the old settings",
+            now.name
+        ));
+    }
+    pairs.clone().any(|(before, now)| before.hash != now.hash)
+}
+
 /// The variables stand for the program's flags. The last two only tune it.
-fn compare_environment(path: &str, container: &Value, plan: &Plan, differences: &mut Differences) {
+fn compare_environment(
+    path: &str,
+    container: &Value,
+    plan: &Plan,
+    stale: bool,
+    differences: &mut Differences,
+) {
     let found = container.get("env").unwrap_or(&Value::Null);
     for wanted in environment(plan) {
         let name = text(&wanted, "name");
         if named(found, name).is_some_and(|found| contains(found, &wanted)) {
+            continue;
+        }
+        if name == env::SOURCES && stale {
             continue;
         }
         if [env::READINESS, env::LOG].contains(&name) {
@@ -131,29 +156,14 @@ fn compare_volumes(
     path: &str,
     pod: &Value,
     container: &Value,
-    before: &InjectionStatus,
     plan: &Plan,
+    stale: bool,
     differences: &mut Differences,
 ) {
-    let stale: Vec<&str> = before
-        .endpoints
-        .iter()
-        .zip(&plan.listeners)
-        .filter(|(before, now)| before.hash != now.hash)
-        .map(|(_, now)| now.name.as_str())
-        .collect();
-    for name in &stale {
-        differences.warnings.push(format!(
-            "endpoint {name} changed since the sidecar was injected: inject again, it runs with the old settings"
-        ));
-    }
     let mounts = container.get("volumeMounts").unwrap_or(&Value::Null);
     let volumes = pod.pointer("/spec/volumes").unwrap_or(&Value::Null);
     // With another method or Secret other volumes would be injected now: then only those count that always are.
-    let compared = plan
-        .volumes
-        .iter()
-        .filter(|volume| volume.always || stale.is_empty());
+    let compared = plan.volumes.iter().filter(|volume| volume.always || !stale);
     for volume in compared {
         differences
             .faults

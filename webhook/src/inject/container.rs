@@ -1,7 +1,7 @@
 //! The sidecar's container.
 
 use endpoint::contract::{
-    ADMIN_PORT_NAME, CONTAINER, Listen, MOUNTS, PROGRAM, admin_path, command, env,
+    ADMIN_PORT_NAME, CONTAINER, Listen, MOUNTS, PROGRAM, Sources, admin_path, command, env, sources,
 };
 use serde_json::{Value, json};
 
@@ -99,12 +99,17 @@ pub fn environment(plan: &Plan) -> Vec<Value> {
         .iter()
         .map(|listener| Listen::localhost(&listener.name, listener.port).to_string())
         .collect();
+    let filled = plan
+        .listeners
+        .iter()
+        .map(|listener| (listener.name.as_str(), Sources::of(&listener.settings)));
     vec![
         json!({ "name": env::LISTEN, "value": listen.join(&env::LISTEN_SEPARATOR.to_string()) }),
         json!({ "name": env::MOUNTS, "value": MOUNTS }),
         // Any address: the kubelet's probes and Prometheus come from outside the pod.
         json!({ "name": env::ADMIN, "value": format!("[::]:{}", plan.admin_port) }),
         json!({ "name": env::INSTANCE, "valueFrom": { "fieldRef": { "fieldPath": "metadata.name" } } }),
+        json!({ "name": env::SOURCES, "value": sources::to_text(filled) }),
         json!({ "name": env::READINESS, "value": plan.readiness.as_str() }),
         json!({ "name": env::LOG, "value": plan.log_level.as_str() }),
     ]

@@ -115,11 +115,12 @@ fn the_broker_is_pinged_in_silence_and_lost_without_an_answer() {
     let mut world = World::open(v5(), json!({"keepAliveSeconds": 20}));
     world.advance(Duration::from_secs(15));
     world.client(qos1(1));
+    world.broker(puback(1));
     world.advance(Duration::from_secs(15));
     assert_eq!(
         world.take_broker(),
         [qos1(1)],
-        "a publish is as good as a ping"
+        "a publish with its answer is as good as a ping"
     );
     world.advance(Duration::from_secs(6));
     assert_eq!(world.take_broker(), [Packet::PingReq]);
@@ -128,6 +129,18 @@ fn the_broker_is_pinged_in_silence_and_lost_without_an_answer() {
     assert_eq!(world.take_broker(), [Packet::PingReq]);
     world.advance(Duration::from_secs(10));
     assert!(world.commanded(&Command::CloseBroker));
+    assert_eq!(world.engine.phase(), Phase::Held);
+}
+
+#[test]
+fn a_silent_broker_is_lost_though_the_client_goes_on_at_qos_0() {
+    let mut world = World::open(v5(), json!({"keepAliveSeconds": 20}));
+    for _ in 0..29 {
+        world.advance(Duration::from_secs(1));
+        world.client(Packet::Publish(publish(0, Qos::AtMostOnce)));
+    }
+    assert!(world.take_broker().contains(&Packet::PingReq));
+    world.advance(Duration::from_secs(1));
     assert_eq!(world.engine.phase(), Phase::Held);
 }
 

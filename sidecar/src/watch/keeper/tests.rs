@@ -271,6 +271,31 @@ fn settings_for_another_audience_than_the_token_has_are_stale_from_the_start() {
 }
 
 #[test]
+fn told_sources_make_settings_stale_from_the_start() {
+    let bundle = |name: &str| Sources {
+        audience: Some("aud".to_owned()),
+        bundle: Some(name.to_owned()),
+        secret: None,
+    };
+    let mut keeper = Keeper::new("default");
+    keeper.know(bundle("another"));
+    let (snapshot, _) = keeper.take(token_reading("a.b.c"));
+    let stale = snapshot.stale.as_deref().unwrap();
+    assert!(
+        stale.contains("ConfigMap ca-a, and this pod mounts another"),
+        "{stale}"
+    );
+    assert!(snapshot.settings.is_none() && snapshot.obstacle().is_some());
+    let mut keeper = Keeper::new("default");
+    keeper.know(bundle("ca-a"));
+    let (snapshot, _) = keeper.take(token_reading("a.b.c"));
+    assert_eq!(
+        (snapshot.stale.as_deref(), snapshot.obstacle()),
+        (None, None)
+    );
+}
+
+#[test]
 fn same_settings_written_anew_are_the_same() {
     let mut keeper = Keeper::new("default");
     let text = resource(anonymous(1883));
