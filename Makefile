@@ -35,6 +35,11 @@ bench: build ## CPU, memory, start and size beside nginx; WRITE=1 writes docs/be
 	$(RELEASE) -p tests --bin bench --bin copier
 	ulimit -n 8192 && target/release/bench $(if $(WRITE),--write)
 
+instructions: ## instructions a message by callgrind, against their budget; WRITE=1 writes it
+	tests/setup.sh instructions
+	$(RELEASE) -p tests --bin steady
+	tests/instructions.sh $(if $(WRITE),write)
+
 fmt: ## formats the code
 	$(CARGO) fmt --all
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests (`setup.sh test`), the benchmark (`setup.sh bench`) or the checks of the dependencies
-# (`setup.sh deny`) need and a Debian or Ubuntu machine lacks. Where it may not, it prints the one command that does.
+# Installs what the tests (`setup.sh test`), the benchmark (`bench`), the count of instructions (`instructions`) or the checks
+# of the dependencies (`deny`) need and a Debian or Ubuntu machine lacks. Where it may not, it prints the one command that does.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,8 +18,10 @@ case "${1:-test}" in
   test) packages=(mosquitto mosquitto-dev libmosquitto-dev gcc libc6-dev) ;;
   # The broker, and the proxies to compare with.
   bench) packages=(mosquitto nginx libnginx-mod-stream haproxy stunnel4) ;;
+  # What counts instructions.
+  instructions) packages=(valgrind) ;;
   *)
-    echo "usage: $0 test|bench|deny" >&2
+    echo "usage: $0 test|bench|instructions|deny" >&2
     exit 64
     ;;
 esac

@@ -109,9 +109,14 @@ impl Packet {
 
 /// Copies of the parts, which share one allocation.
 fn detach<const N: usize>(parts: [&Bytes; N]) -> [Bytes; N] {
-    let mut copy = BytesMut::with_capacity(parts.iter().map(|part| part.len()).sum());
-    parts.iter().for_each(|part| copy.extend_from_slice(part));
-    let mut copy = copy.freeze();
+    let size = parts.iter().map(|part| part.len()).sum();
+    detach_into(parts, &mut BytesMut::with_capacity(size))
+}
+
+/// Copies of the parts at the end of `block`, whose memory they share.
+fn detach_into<const N: usize>(parts: [&Bytes; N], block: &mut BytesMut) -> [Bytes; N] {
+    parts.iter().for_each(|part| block.extend_from_slice(part));
+    let mut copy = block.split().freeze();
     parts.map(|part| copy.split_to(part.len()))
 }
 

@@ -3,6 +3,8 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::Instant;
 
+use bytes::BytesMut;
+
 use crate::packet::{
     Packet, PacketId, Properties, ProtocolVersion, Publish, Qos, ReasonCode, Subscribe, Unsubscribe,
 };
@@ -10,6 +12,12 @@ use crate::packet::{
 /// Publishes of one session that are held, unacknowledged and not yet sent, together: at the limit the client is not
 /// read. Some seconds of a busy app, and small against a container of 64 MiB.
 pub(super) const HELD_BYTES_MAX: usize = 4 << 20;
+
+/// Small publishes are copied into blocks, some thirty of 256 bytes to one, instead of an allocation each. A block that all
+/// acknowledgements have come for is filled again; one for which one is missing is kept whole for it.
+const BLOCK_SIZE: usize = 8 * 1024;
+/// A larger publish has an allocation of its own: it would waste too much of a block.
+const BLOCK_SHARE_MAX: usize = BLOCK_SIZE / 4;
 
 /// One request of the client on its way to the broker.
 #[derive(Debug)]
@@ -65,6 +73,8 @@ pub(super) struct Inflight {
     /// Identifiers of the QoS 1 and 2 publishes in either list.
     publish_ids: HashSet<PacketId>,
     sequence: u64,
+    /// What is left of the block that is filled.
+    block: BytesMut,
 }
 
 impl Request {
@@ -122,7 +132,7 @@ impl Inflight {
 
     /// Adds to the end of what is not yet sent, copied out of the read buffer.
     pub(super) fn push_queue(&mut self, mut kept: Kept) {
-        kept.detach();
+        self.detach(&mut kept);
         self.add(&kept);
         self.queue.push_back(kept);
     }
@@ -136,7 +146,7 @@ impl Inflight {
 
     /// Adds to the end of what is sent and not acknowledged, copied out of the read buffer.
     pub(super) fn push_sent(&mut self, mut kept: Kept) {
-        kept.detach();
+        self.detach(&mut kept);
         self.add(&kept);
         self.publishes += usize::from(kept.counts_as_inflight());
         self.sent.push_back(kept);
@@ -216,6 +226,34 @@ impl Inflight {
         self.sent.iter().chain(&self.queue).filter(publish).count()
     }
 
+    /// Copies the packet out of the read buffer, once.
+    fn detach(&mut self, kept: &mut Kept) {
+        if kept.detached {
+            return;
+        }
+        kept.detached = true;
+        let Request::Publish { publish, plain, .. } = &mut kept.request else {
+            return;
+        };
+        *publish = if kept.size > BLOCK_SHARE_MAX {
+            publish.detached()
+        } else {
+            self.make_room(kept.size);
+            publish.detached_into(&mut self.block)
+        };
+        if let Some(plain) = plain {
+            *plain = plain.detached();
+        }
+    }
+
+    fn make_room(&mut self, size: usize) {
+        // Nothing is in the block any more: it begins anew.
+        let reclaimed = self.bytes == 0 && self.block.try_reclaim(BLOCK_SIZE);
+        if !reclaimed && self.block.capacity() < size {
+            self.block.reserve(BLOCK_SIZE);
+        }
+    }
+
     fn add(&mut self, kept: &Kept) {
         self.bytes += kept.size;
         if kept.request.is_acknowledged_publish() {
@@ -227,22 +265,6 @@ impl Inflight {
         self.bytes -= kept.size;
         if kept.request.is_acknowledged_publish() {
             self.publish_ids.remove(&kept.request.packet_id());
-        }
-    }
-}
-
-impl Kept {
-    /// Copies the packet out of the read buffer, once.
-    fn detach(&mut self) {
-        if self.detached {
-            return;
-        }
-        self.detached = true;
-        if let Request::Publish { publish, plain, .. } = &mut self.request {
-            *publish = publish.detached();
-            if let Some(plain) = plain {
-                *plain = plain.detached();
-            }
         }
     }
 }

@@ -106,11 +106,23 @@ impl Publish {
 
     /// A copy that shares no memory with the buffer this was read from: one allocation as long as its fields.
     pub fn detached(&self) -> Self {
-        let [topic, properties, payload] = super::detach([
+        self.moved(super::detach(self.fields()))
+    }
+
+    /// The same at the end of `block`, whose memory it shares: nothing is allocated while there is room.
+    pub fn detached_into(&self, block: &mut BytesMut) -> Self {
+        self.moved(super::detach_into(self.fields(), block))
+    }
+
+    fn fields(&self) -> [&Bytes; 3] {
+        [
             self.topic.as_bytes(),
             self.properties.as_bytes(),
             &self.payload,
-        ]);
+        ]
+    }
+
+    fn moved(&self, [topic, properties, payload]: [Bytes; 3]) -> Self {
         Self {
             topic: super::detached_text(topic),
             properties: self.properties.moved(properties),
