@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use serde_json::Value;
-use sidecar::packet::{Packet, ProtocolVersion, Qos, ReasonCode};
+use sidecar::packet::{Connect, Packet, ProtocolVersion, Qos, ReasonCode, Will};
 use tests::app::{App, Version};
 use tests::eventually;
 use tests::raw::{Raw, connect, properties, publish};
@@ -210,6 +210,34 @@ async fn silent_and_half_open_connections_are_few_small_and_short() {
     }
     serves_others(&setup.sidecar).await;
     assert_eq!(app.record().disconnects, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_connects_wait_for_each_other_and_are_all_served() {
+    let setup = setup().await;
+    let port = setup.sidecar.port;
+    let mut tasks = JoinSet::new();
+    for index in 0..20 {
+        tasks.spawn(async move {
+            let will = Will {
+                qos: Qos::AtMostOnce,
+                retain: false,
+                topic: "will".into(),
+                payload: "x".repeat(60_000).into(),
+                properties: properties([]),
+            };
+            let large = Connect {
+                will: Some(will),
+                ..connect(V5, &format!("large-{index}"))
+            };
+            Raw::connect(port, large).await.1.code
+        });
+    }
+    let codes = tasks.join_all().await;
+    assert!(
+        codes.iter().all(|code| *code == ReasonCode::SUCCESS),
+        "{codes:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
