@@ -35,6 +35,11 @@ bench: build ## CPU, memory, start and size beside nginx; WRITE=1 writes docs/be
 	$(RELEASE) -p tests --bin bench --bin copier
 	ulimit -n 8192 && target/release/bench $(if $(WRITE),--write)
 
+# Sequences that no run has played before; optimised, a million take some ten seconds on two cores.
+soak: ## random lives of a session against the engine: SEQUENCES=N, ten million without it
+	MODEL_SEQUENCES=$(or $(SEQUENCES),10000000) MODEL_SEED=$$(date +%s)0000000 \
+	  $(CARGO) test --release --locked -p sidecar --lib model -- --nocapture
+
 instructions: ## instructions a message by callgrind, against their budget; WRITE=1 writes it
 	tests/setup.sh instructions
 	$(RELEASE) -p tests --bin steady

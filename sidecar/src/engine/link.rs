@@ -262,7 +262,7 @@ impl Engine {
         out.commands
             .push(Command::Report(Event::BrokerConnected { session_present }));
         if self.opened {
-            self.resume(session_present, now, out);
+            self.resume(session_present, unanswered, now, out);
         } else {
             self.open(connack, now, out);
         }

@@ -4,13 +4,19 @@ use super::{Broker, Client, Command, Engine, Now, Output};
 use crate::packet::{Packet, Properties, Property, ReasonCode, SubAck};
 
 impl Engine {
-    /// The broker is back.
-    pub(super) fn resume(&mut self, session_present: bool, now: Now, out: &mut Output) {
-        if session_present {
+    /// The broker is back. Whether the session that it has is the one we knew is in doubt where a CONNECT of ours went
+    /// unanswered: the broker may have lost the session and made an empty one for that CONNECT.
+    pub(super) fn resume(&mut self, present: bool, doubtful: bool, now: Now, out: &mut Output) {
+        if present && !doubtful {
             self.broker = Broker::Up;
             return self.go_on(now, out);
         }
+        // In doubt a repeated delivery may be another message: it is given to the client, once too often rather than never.
         self.deliveries.on_session_gone();
+        if present && !self.clean {
+            self.broker = Broker::Up;
+            return self.go_on(now, out);
+        }
         self.inflight.forget_repeats();
         if self.client_is_gone() {
             self.untold = true;

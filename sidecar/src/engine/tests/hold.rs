@@ -419,3 +419,32 @@ fn a_takeover_by_our_own_abandoned_dial_means_broker_lost() {
     world.broker(disconnect(ReasonCode::SESSION_TAKEN_OVER));
     assert!(world.ended(), "this one was answered");
 }
+
+#[test]
+fn session_present_after_an_unanswered_connect_may_be_another_session() {
+    for (connect, resubscribes) in [(v5(), true), (persistent(), false)] {
+        let mut world = World::open(connect, json!({}));
+        world.client(Packet::Subscribe(subscribe(9, &["t"], Qos::AtLeastOnce)));
+        world.broker(suback(9, &[1]));
+        world.broker(qos1(1));
+        world.broker_lost();
+        world.client(puback(1));
+        // The broker, which forgot the session, made an empty one for this CONNECT.
+        world.wait_for_dial();
+        world.dialled("t1");
+        world.broker_lost();
+        world.forget();
+        world.come_back(true);
+        if resubscribes {
+            let [Packet::Subscribe(again)] = &world.take_broker()[..] else {
+                panic!("it must be subscribed again");
+            };
+            world.broker(suback(again.packet_id, &[1]));
+        }
+        world.forget();
+        world.broker(dup(1));
+        let given = world.take_client();
+        assert!(matches!(&given[..], [Packet::Publish(_)]), "{given:?}");
+        assert!(world.take_broker().is_empty(), "the client is asked first");
+    }
+}
