@@ -1,11 +1,12 @@
 //! Credentials from files: what each authentication method reads, and the checks before one is used.
 //!
-//! Nothing here reads a file or a clock: each method takes the [`Folder`](crate::watch::Folder) that holds its files
+//! Nothing here reads a file or a clock, but for [`managed_identity`], whose tokens come from services: each method takes the [`Folder`](crate::watch::Folder) that holds its files
 //! and answers with a credential, with `None` while it has not come yet, or with what is wrong with it.
 
 pub(crate) mod service_account;
 pub(crate) mod x509;
 pub(crate) mod access_token;
+pub(crate) mod managed_identity;
 
 /// The longest password or authentication data: MQTT 5 section 1.5.6, binary data has a two byte length.
 pub(crate) const CREDENTIAL_SIZE_MAX: usize = 65_535;

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 
 use crate::args::Check;
+use crate::auth::managed_identity::service::{Environment, ask};
 use crate::connector::{self, Transport};
-use crate::watch::{Files, Keeper, Security, Snapshot};
+use crate::watch::{Files, Keeper, Security, Snapshot, token_of};
 use report::Report;
 
 /// Checks the endpoints one after the other and prints what was found.
@@ -67,7 +68,12 @@ async fn check(arguments: &Check, endpoint: &str, report: &mut Report) -> Result
     let files = Files::new(&arguments.mounts, endpoint);
     let reading = files.read();
     steps::files(&files, &reading, report)?;
-    let (snapshot, _) = Keeper::new(endpoint).take(reading.clone());
+    let mut keeper = Keeper::new(endpoint);
+    let (mut snapshot, _) = keeper.take(reading.clone());
+    if let Some(request) = keeper.request() {
+        let outcome = ask(&request, &Environment::of_process()).await;
+        (snapshot, _) = keeper.take_token(token_of(outcome));
+    }
     steps::settings(&reading, &snapshot, report)?;
     let Some(settings) = snapshot.settings.clone() else {
         return report.broken("settings", "there are none");

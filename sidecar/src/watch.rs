@@ -13,7 +13,7 @@ pub(crate) mod testing;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use endpoint::contract::{Mount, Sources};
 use notify::event::{AccessKind, EventKind};
@@ -25,6 +25,10 @@ pub(crate) use folder::Folder;
 pub(crate) use keeper::{Keeper, warnings};
 pub(crate) use snapshot::{Kind, Load, Reading, Security, Snapshot};
 
+use crate::auth::managed_identity::renewal::Renewal;
+use crate::auth::managed_identity::service::Environment;
+use crate::auth::managed_identity::{Granted, Refused};
+use crate::auth::service_account::Token;
 use crate::metrics::EndpointMetrics;
 
 /// Files count as written when two readings so far apart are the same: a token is often written in two steps.
@@ -110,6 +114,7 @@ impl Watch {
         if let Some(sources) = &self.files.sources {
             keeper.know(sources.clone());
         }
+        let mut renewal = Renewal::new(Environment::of_process());
         let mut last: Option<Reading> = None;
         loop {
             self.arm(watcher.as_mut());
@@ -117,10 +122,15 @@ impl Watch {
                 last = Some(reading.clone());
                 let (snapshot, loads) = keeper.take(reading);
                 self.publish(snapshot, &loads);
+                renewal.want(keeper.request());
             }
             tokio::select! {
                 () = changed.notified() => {}
                 () = tokio::time::sleep(POLL_INTERVAL) => {}
+                outcome = renewal.next() => {
+                    let (snapshot, loads) = keeper.take_token(token_of(outcome));
+                    self.publish(snapshot, &loads);
+                }
             }
         }
     }
@@ -182,6 +192,16 @@ impl Watch {
         }
         self.metrics.on_snapshot(&snapshot);
         self.sender.send_replace(Arc::new(snapshot));
+    }
+}
+
+/// What the keeper takes of a service's answer.
+pub(crate) fn token_of(outcome: Result<Granted, Refused>) -> Result<Token, String> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now_seconds = since.unwrap_or_default().as_secs();
+    match outcome {
+        Ok(granted) => Ok(granted.token(now_seconds)),
+        Err(refused) => Err(refused.text),
     }
 }
 

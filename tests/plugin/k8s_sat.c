@@ -4,7 +4,9 @@
  *   plugin_opt_journal FILE  a line for each decision and each publish, written before mosquitto answers:
  *                            "connect ID", "reauth ID", "refuse ID", "publish TOPIC PAYLOAD"
  *
- * Enhanced authentication takes method K8S-SAT with the token as data; a user name comes with the token as password.
+ *   plugin_opt_method NAME   of enhanced authentication, K8S-SAT without it
+ *
+ * Enhanced authentication takes that method with the token as data; a user name comes with the token as password.
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -20,6 +22,7 @@
 static mosquitto_plugin_id_t *plugin;
 static char *tokens_path;
 static char *journal_path;
+static char *method_name;
 
 static void record(const char *what, const char *first, const void *second, size_t second_len)
 {
@@ -67,7 +70,7 @@ static int on_enhanced(int event, void *data, void *user)
 	bool again = mosquitto_client_username(auth->client) != NULL;
 	(void)event;
 	(void)user;
-	if (strcmp(auth->auth_method, "K8S-SAT") != 0) {
+	if (strcmp(auth->auth_method, method_name) != 0) {
 		return MOSQ_ERR_NOT_SUPPORTED;
 	}
 	if (!is_valid(auth->data_in, auth->data_in_len)) {
@@ -127,7 +130,12 @@ int mosquitto_plugin_init(mosquitto_plugin_id_t *id, void **user, struct mosquit
 			tokens_path = strdup(opts[i].value);
 		} else if (strcmp(opts[i].key, "journal") == 0) {
 			journal_path = strdup(opts[i].value);
+		} else if (strcmp(opts[i].key, "method") == 0) {
+			method_name = strdup(opts[i].value);
 		}
+	}
+	if (method_name == NULL) {
+		method_name = strdup("K8S-SAT");
 	}
 	if (journal_path == NULL) {
 		return MOSQ_ERR_INVAL;
@@ -144,5 +152,6 @@ int mosquitto_plugin_cleanup(void *user, struct mosquitto_opt *opts, int count)
 	(void)count;
 	free(tokens_path);
 	free(journal_path);
+	free(method_name);
 	return MOSQ_ERR_SUCCESS;
 }

@@ -11,6 +11,7 @@ pub mod ports;
 pub mod raw;
 pub mod setup;
 pub mod sidecar;
+pub mod token_service;
 pub mod steady;
 pub mod token;
 

@@ -15,6 +15,8 @@ pub enum Demand {
     Anonymous,
     /// A token of the token file: as enhanced authentication, or as password with the client id as user name.
     Token,
+    /// A token of the token file as enhanced authentication with the method of managed identities, `OAUTH2-JWT`.
+    ManagedIdentity,
     /// A client certificate of the authority.
     Certificate,
 }
@@ -40,6 +42,18 @@ pub struct Mosquitto {
     /// Signs the listener's certificate.
     pub authority: Authority,
     child: Option<Child>,
+}
+
+/// The file of tokens that a mosquitto accepts.
+pub struct Tokens(PathBuf);
+
+impl Tokens {
+    /// Accepts these tokens and no others from now on.
+    pub fn accept(&self, tokens: &[&str]) {
+        let whole = self.0.with_extension("new");
+        fs::write(&whole, tokens.join("\n")).expect("writable");
+        fs::rename(whole, &self.0).expect("same folder");
+    }
 }
 
 /// Lines that make it keep broker sessions and messages over [`Mosquitto::stop`].
@@ -82,14 +96,18 @@ impl Mosquitto {
             }
             _ => String::new(),
         };
+        let method = match demand {
+            Demand::ManagedIdentity => "plugin_opt_method OAUTH2-JWT\n",
+            _ => "",
+        };
         let configuration = format!(
             "user root\nper_listener_settings true\nmax_queued_messages 0\nmax_inflight_messages 100\n\
              log_type all\nlog_dest file {here}/mosquitto.log\nconnection_messages true\n{more}\n\
              listener {} 127.0.0.1\nallow_anonymous {}\n{tls}{certificate}\
-             plugin {}\nplugin_opt_tokens {here}/tokens\nplugin_opt_journal {here}/journal\n\n\
+             plugin {}\nplugin_opt_tokens {here}/tokens\nplugin_opt_journal {here}/journal\n{method}\n\
              listener {} 127.0.0.1\nallow_anonymous true\n",
             self.port,
-            demand != Demand::Token,
+            !matches!(demand, Demand::Token | Demand::ManagedIdentity),
             plugin().display(),
             self.observer_port,
         );
@@ -157,9 +175,12 @@ impl Mosquitto {
 
     /// The tokens that are valid from now on.
     pub fn accept_tokens(&self, tokens: &[&str]) {
-        let whole = self.path("tokens.new");
-        fs::write(&whole, tokens.join("\n")).expect("writable");
-        fs::rename(whole, self.path("tokens")).expect("same folder");
+        self.tokens_writer().accept(tokens);
+    }
+
+    /// The same from elsewhere.
+    pub fn tokens_writer(&self) -> Tokens {
+        Tokens(self.path("tokens"))
     }
 
     /// Everything that the plugin recorded, a line each.

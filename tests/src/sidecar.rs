@@ -33,6 +33,13 @@ impl Sidecar {
         Self::spawn(program, mounts, arguments).await
     }
 
+    /// The same with further environment variables.
+    pub async fn start_in(mounts: &Mounts, environment: &[(&str, &str)]) -> Self {
+        let mut program = Command::new(built_program("dataflow-sidecar"));
+        program.envs(environment.iter().copied());
+        Self::spawn(program, mounts, &[]).await
+    }
+
     /// The same for a process that may have so many files open.
     pub async fn start_with_open_files(mounts: &Mounts, open_files_max: u32) -> Self {
         let mut shell = Command::new("sh");

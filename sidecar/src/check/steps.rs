@@ -112,7 +112,18 @@ pub(super) fn credential(
             report.good("credential", "access token, sent as password");
             Ok(())
         }
-        _ => {
+        Authentication::SystemAssignedManagedIdentity { .. }
+        | Authentication::UserAssignedManagedIdentity { .. } => {
+            let remedy = "the service gave a token that is over";
+            let expiry_seconds = snapshot.token_expiry_timestamp_seconds;
+            expiry(
+                "token of the managed identity",
+                expiry_seconds,
+                remedy,
+                report,
+            )
+        }
+        Authentication::Anonymous => {
             report.good("credential", "none is needed");
             Ok(())
         }

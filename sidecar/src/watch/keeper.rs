@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::Folder;
 use super::needs::{self, Mounted};
 use super::snapshot::{Kind, Load, Reading, Security, Snapshot};
+use crate::auth::managed_identity::{self, Request};
 use crate::auth::service_account::Token;
 use crate::auth::x509::Identity;
 use crate::auth::{access_token, service_account, x509};
@@ -28,6 +29,9 @@ pub(crate) struct Keeper {
     settings: Option<Arc<Settings>>,
     stale: Option<String>,
     token: Option<Token>,
+    /// What a managed identity's token is asked for, and the newest one with what it was asked for.
+    request: Option<Request>,
+    granted: Option<(Request, Token)>,
     password: Option<Bytes>,
     identity: Option<Identity>,
     bundle: Option<Arc<RootCertStore>>,
@@ -54,6 +58,8 @@ impl Keeper {
             settings: None,
             stale: None,
             token: None,
+            request: None,
+            granted: None,
             password: None,
             identity: None,
             bundle: None,
@@ -71,6 +77,7 @@ impl Keeper {
 
     /// Takes what is good of a reading, keeps the last good of what is not.
     pub(crate) fn take(&mut self, reading: Reading) -> (Snapshot, Vec<Load>) {
+        self.request = None;
         self.take_settings(&reading);
         let (credential, security) = match self.settings.clone() {
             None => {
@@ -87,6 +94,7 @@ impl Keeper {
             .as_ref()
             .map(|settings| &settings.authentication);
         let by_token = matches!(method, Some(Authentication::ServiceAccountToken { .. }));
+        let granted = self.granted.as_ref().map(|(_, token)| token);
         let by_certificate = matches!(method, Some(Authentication::X509Certificate { .. }));
         self.last = reading;
         let snapshot = Snapshot {
@@ -99,6 +107,7 @@ impl Keeper {
                 .token
                 .as_ref()
                 .filter(|_| by_token)
+                .or(granted.filter(|_| self.request.is_some()))
                 .and_then(|token| token.expiry_timestamp_seconds),
             certificate_expiry_timestamp_seconds: self
                 .identity
@@ -177,13 +186,65 @@ impl Keeper {
                     None => Err(self.absent(Kind::Certificate, contract::CREDENTIALS_DIR)),
                 }
             }
-            Authentication::SystemAssignedManagedIdentity { .. }
-            | Authentication::UserAssignedManagedIdentity { .. } => Err(
-                "this version of dataflow-sidecar does not support managed identities; \
-                 use ServiceAccountToken, X509Certificate or AccessToken"
-                    .into(),
-            ),
+            Authentication::SystemAssignedManagedIdentity { audience } => {
+                let audience = audience.clone();
+                self.managed(Request::System { audience })
+            }
+            Authentication::UserAssignedManagedIdentity {
+                client_id,
+                tenant_id,
+                scope,
+            } => match service_account::token(&reading.token) {
+                Ok(Some(assertion)) => self.managed(Request::User {
+                    client_id: client_id.clone(),
+                    tenant_id: tenant_id.clone(),
+                    scope: scope.clone(),
+                    assertion: assertion.data,
+                }),
+                Ok(None) => Err(self.absent(Kind::Token, contract::TOKEN_FILE)),
+                Err(error) => {
+                    let changed = self.last.token != reading.token;
+                    self.refuse(Kind::Token, error.to_string(), changed);
+                    Err(error.to_string())
+                }
+            },
         }
+    }
+
+    /// The token of a managed identity, once it was granted.
+    fn managed(&mut self, request: Request) -> Result<Credential, String> {
+        let granted = self.granted.take();
+        self.granted = granted.filter(|(of, _)| of.is_for_the_same(&request));
+        self.request = Some(request);
+        match &self.granted {
+            Some((_, token)) => Ok(Credential::Enhanced {
+                method: managed_identity::METHOD,
+                data: token.data.clone(),
+            }),
+            None => Err(self
+                .faults
+                .get(&Kind::Token)
+                .cloned()
+                .unwrap_or_else(|| "the managed identity's token has not come yet".into())),
+        }
+    }
+
+    /// What a token is to be asked for now.
+    pub(crate) fn request(&self) -> Option<Request> {
+        self.request.clone()
+    }
+
+    /// Takes a service's answer to [`Keeper::request`].
+    pub(crate) fn take_token(&mut self, outcome: Result<Token, String>) -> (Snapshot, Vec<Load>) {
+        match (outcome, self.request.clone()) {
+            (Ok(token), Some(request)) => {
+                self.granted = Some((request, token));
+                self.accept(Kind::Token, Vec::new(), true);
+            }
+            (Ok(_), None) => {}
+            (Err(fault), _) => self.refuse(Kind::Token, fault, true),
+        }
+        self.take(self.last.clone())
     }
 
     fn take_security(&mut self, settings: &Settings, reading: &Reading) -> Security {

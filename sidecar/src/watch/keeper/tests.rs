@@ -311,24 +311,92 @@ fn same_settings_written_anew_are_the_same() {
     ));
 }
 
+fn by_identity(identity: Value) -> Value {
+    json!({"host": "ns.westeurope-1.ts.eventgrid.azure.net:8883", "authentication": identity})
+}
+
+fn identity_token(snapshot: &Snapshot) -> Option<&[u8]> {
+    match &snapshot.credential {
+        Ok(Credential::Enhanced {
+            method: "OAUTH2-JWT",
+            data,
+        }) => Some(data),
+        _ => None,
+    }
+}
+
+fn granted(data: &'static str) -> Token {
+    Token {
+        data: Bytes::from_static(data.as_bytes()),
+        expiry_timestamp_seconds: Some(1_900_000_000),
+    }
+}
+
 #[test]
-fn managed_identity_is_told_to_be_unsupported() {
-    let spec = json!({
-        "host": "ns.westeurope-1.ts.eventgrid.azure.net:8883",
-        "authentication": {
+fn a_managed_identitys_token_is_asked_for_and_the_last_good_one_is_kept() {
+    let reading = Reading {
+        config: config(by_identity(json!({
             "method": "SystemAssignedManagedIdentity",
             "systemAssignedManagedIdentitySettings": {},
-        },
-    });
-    let reading = Reading {
-        config: config(spec),
+        }))),
         ..Reading::default()
     };
-    let (snapshot, _) = Keeper::new("default").take(reading);
-    assert!(
-        snapshot
-            .obstacle()
-            .unwrap()
-            .contains("does not support managed identities")
+    let mut keeper = Keeper::new("default");
+    let (snapshot, _) = keeper.take(reading.clone());
+    assert!(snapshot.obstacle().unwrap().contains("has not come yet"));
+    assert!(matches!(keeper.request(), Some(Request::System { .. })));
+
+    let (snapshot, _) = keeper.take_token(Err("the service is away".into()));
+    assert_eq!(snapshot.obstacle(), Some("the service is away"));
+    let (snapshot, _) = keeper.take_token(Ok(granted("one")));
+    assert_eq!(identity_token(&snapshot), Some(&b"one"[..]));
+    assert_eq!(snapshot.token_expiry_timestamp_seconds, Some(1_900_000_000));
+    assert!(snapshot.faults.is_empty());
+    let (snapshot, _) = keeper.take_token(Err("the service is away".into()));
+    assert_eq!(identity_token(&snapshot), Some(&b"one"[..]));
+    assert!(snapshot.faults.contains_key(&Kind::Token));
+
+    let other = Reading {
+        config: config(by_identity(json!({
+            "method": "SystemAssignedManagedIdentity",
+            "systemAssignedManagedIdentitySettings": {"audience": "https://other"},
+        }))),
+        ..reading
+    };
+    let (snapshot, _) = keeper.take(other);
+    assert_eq!(
+        identity_token(&snapshot),
+        None,
+        "a token for another audience"
     );
+}
+
+#[test]
+fn a_user_assigned_identity_proves_itself_by_the_mounted_token() {
+    let reading = |token: &str| Reading {
+        config: config(by_identity(json!({
+            "method": "UserAssignedManagedIdentity",
+            "userAssignedManagedIdentitySettings": {
+                "clientId": "11111111-1111-1111-1111-111111111111",
+                "tenantId": "22222222-2222-2222-2222-222222222222",
+            },
+        }))),
+        token: folder(&[("token", token)]),
+        ..Reading::default()
+    };
+    let mounted = jwt(r#"{"aud":["api://AzureADTokenExchange"]}"#);
+    let mut keeper = Keeper::new("default");
+    keeper.take(reading(&mounted));
+    let Some(Request::User { assertion, .. }) = keeper.request() else {
+        panic!("a token is asked for");
+    };
+    assert_eq!(assertion, mounted);
+    let (snapshot, _) = keeper.take_token(Err("AADSTS70021".into()));
+    assert_eq!(
+        snapshot.obstacle(),
+        Some("AADSTS70021"),
+        "not the assertion"
+    );
+    let (snapshot, _) = keeper.take_token(Ok(granted("one")));
+    assert_eq!(identity_token(&snapshot), Some(&b"one"[..]));
 }

@@ -1,0 +1,139 @@
+//! One request over HTTP/1.1, plain or with TLS, through a proxy if need be.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::header::{HOST, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::{Request, Uri};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::Answer;
+
+/// A token has some kilobytes.
+pub(crate) const BODY_SIZE_MAX: usize = 64 * 1024;
+/// The metadata service answers in milliseconds, Entra within a second or two.
+const REQUEST_TIME_MAX: Duration = Duration::from_secs(15);
+/// A proxy's answer to CONNECT.
+const PROXY_HEAD_SIZE_MAX: usize = 8 * 1024;
+
+/// Sends `request`, whose address is absolute, and reads the whole answer.
+///
+/// # Errors
+/// In words: what failed.
+pub(crate) async fn send(
+    request: Request<Full<Bytes>>,
+    tls: &Arc<ClientConfig>,
+    proxy: Option<&Uri>,
+) -> Result<Answer, String> {
+    match tokio::time::timeout(REQUEST_TIME_MAX, exchange(request, tls, proxy)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(format!("no answer within {} s", REQUEST_TIME_MAX.as_secs())),
+    }
+}
+
+async fn exchange(
+    request: Request<Full<Bytes>>,
+    tls: &Arc<ClientConfig>,
+    proxy: Option<&Uri>,
+) -> Result<Answer, String> {
+    let uri = request.uri().clone();
+    let (host, port) = address(&uri)?;
+    let stream = match proxy {
+        None => connect(&host, port).await?,
+        Some(proxy) => through(proxy, &host, port).await?,
+    };
+    if uri.scheme_str() != Some("https") {
+        return talk(request, stream).await;
+    }
+    let name = ServerName::try_from(host.clone()).map_err(|_| format!("{host} is no host name"))?;
+    let stream = TlsConnector::from(tls.clone())
+        .connect(name, stream)
+        .await
+        .map_err(|error| format!("the TLS handshake with {host} failed: {error}"))?;
+    talk(request, stream).await
+}
+
+fn address(uri: &Uri) -> Result<(String, u16), String> {
+    let host = uri.host().ok_or_else(|| format!("{uri} names no host"))?;
+    let port = match uri.scheme_str() {
+        Some("https") => 443,
+        _ => 80,
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    Ok((host.to_owned(), uri.port_u16().unwrap_or(port)))
+}
+
+async fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
+    let stream = TcpStream::connect((host, port)).await;
+    stream.map_err(|error| format!("connecting to {host}:{port} failed: {error}"))
+}
+
+/// A tunnel by CONNECT (RFC 9110 section 9.3.6).
+async fn through(proxy: &Uri, host: &str, port: u16) -> Result<TcpStream, String> {
+    let (proxy_host, proxy_port) = address(proxy)?;
+    let mut stream = connect(&proxy_host, proxy_port).await?;
+    let failed = |problem: String| format!("the proxy {proxy_host}:{proxy_port} {problem}");
+    let lost = |error: io::Error| failed(format!("broke off: {error}"));
+    let head = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.map_err(lost)?;
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        if answer.len() >= PROXY_HEAD_SIZE_MAX {
+            return Err(failed("answered more than a head".into()));
+        }
+        // A byte at a time: what follows the head is the tunnel's.
+        answer.push(stream.read_u8().await.map_err(lost)?);
+    }
+    let status = String::from_utf8_lossy(&answer);
+    match status.split(' ').nth(1) {
+        Some("200") => Ok(stream),
+        status => Err(failed(format!(
+            "answered {} to CONNECT {host}:{port}; check HTTPS_PROXY and NO_PROXY",
+            status.unwrap_or("nothing"),
+        ))),
+    }
+}
+
+async fn talk<S>(mut request: Request<Full<Bytes>>, stream: S) -> Result<Answer, String>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let broke = |error: hyper::Error| format!("the connection broke: {error}");
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(broke)?;
+    let uri = request.uri().clone();
+    if let Some(host) = uri.authority().and_then(|host| host.as_str().parse().ok()) {
+        request.headers_mut().insert(HOST, host);
+    }
+    // A server wants the path alone.
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    *request.uri_mut() = path.parse().map_err(|error| format!("{uri}: {error}"))?;
+    let connection = tokio::spawn(connection);
+    let answer = async {
+        let response = sender.send_request(request).await.map_err(broke)?;
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, BODY_SIZE_MAX).collect().await;
+        let text = |name| head.headers.get(name)?.to_str().ok().map(str::to_owned);
+        let seconds = text(RETRY_AFTER).and_then(|seconds| seconds.parse().ok());
+        Ok(Answer {
+            status: head.status.as_u16(),
+            retry_after: seconds.map(Duration::from_secs),
+            challenge: text(WWW_AUTHENTICATE),
+            body: body
+                .map_err(|error| format!("the answer could not be read: {error}"))?
+                .to_bytes(),
+        })
+    };
+    let answer = answer.await;
+    connection.abort();
+    answer
+}
