@@ -12,9 +12,8 @@ use serde_json::{Value, json};
 
 use super::ca::{Ca, CaError};
 
-/// Name of the Secret, of the webhook's Service and of both its configurations: the product is there once in a cluster.
 const SECRET: &str = "dataflow-webhook-ca";
-/// See [`SECRET`].
+/// Name of the webhook's Service and of both its configurations: the product is there once in a cluster.
 pub const NAME: &str = "dataflow-webhook";
 /// The keys of the Secret, in the order of [`Ca::parts_pem`].
 const KEYS: [&str; 3] = ["ca.crt", "ca.key", "previous.crt"];
