@@ -95,7 +95,7 @@ fn cases(tls: &Mosquitto, tcp: &Mosquitto, refusing: &Mosquitto) -> Vec<Case> {
             "no metadata service",
             &sets(managed),
             "credential",
-            "metadata",
+            "network policy",
         ),
         (
             "a bundle without certificates",
