@@ -109,6 +109,8 @@ pub struct Check {
     pub mounts: PathBuf,
     /// Part of the broker's client ids where the endpoint has a prefix.
     pub instance: String,
+    /// One JSON object an endpoint and line, in place of lines for a person.
+    pub json: bool,
 }
 
 /// Reads and checks a command line.
@@ -206,6 +208,7 @@ fn check(written: WrittenCommand, faults: &mut Faults) -> Option<Command> {
             endpoint,
             listen,
             files,
+            json,
         } => {
             let listen = listeners(&listen.listen, faults);
             let served = listen.into_iter().map(|listen| listen.endpoint);
@@ -218,6 +221,7 @@ fn check(written: WrittenCommand, faults: &mut Faults) -> Option<Command> {
                 endpoints,
                 mounts: files.mounts,
                 instance: instance?,
+                json,
             }))
         }
     }

@@ -13,7 +13,7 @@ use crate::args::Check;
 use crate::auth::managed_identity::service::{Environment, ask};
 use crate::connector::{self, Transport};
 use crate::watch::{Files, Keeper, Security, Snapshot, token_of};
-use report::Report;
+use report::{Format, Report};
 
 /// Checks the endpoints one after the other and prints what was found.
 ///
@@ -24,12 +24,17 @@ pub async fn run(arguments: Check) -> anyhow::Result<()> {
         true => folders(&arguments.mounts)?,
         false => arguments.endpoints.clone(),
     };
+    let format = match arguments.json {
+        true => Format::Json,
+        false => Format::Text,
+    };
     let mut broken = Vec::new();
     for endpoint in &endpoints {
-        let mut report = Report::new(endpoint);
+        let mut report = Report::new(endpoint, format);
         if check(&arguments, endpoint, &mut report).await.is_err() {
             broken.push(endpoint.as_str());
         }
+        report.finish();
     }
     match broken.is_empty() {
         true => Ok(()),

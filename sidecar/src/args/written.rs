@@ -67,6 +67,9 @@ pub(super) enum WrittenCommand {
         /// Endpoint to check, several times [default: those of --listen, else every folder below the mounts folder]
         #[arg(long, value_name = "NAME")]
         endpoint: Vec<String>,
+        /// Print one JSON object an endpoint and line: endpoint, ok, steps with step, result (ok, warning, broken) and text
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         listen: WrittenListen,
         #[command(flatten)]

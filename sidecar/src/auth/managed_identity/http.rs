@@ -73,7 +73,11 @@ fn address(uri: &Uri) -> Result<(String, u16), String> {
 
 async fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
     let stream = TcpStream::connect((host, port)).await;
-    stream.map_err(|error| format!("connecting to {host}:{port} failed: {error}"))
+    stream.map_err(|error| {
+        format!(
+            "connecting to {host}:{port} failed: {error}; check that the service is there and that a network policy lets the pod out"
+        )
+    })
 }
 
 /// A tunnel by CONNECT (RFC 9110 section 9.3.6).
