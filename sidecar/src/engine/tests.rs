@@ -4,6 +4,7 @@ mod delivery;
 mod hold;
 mod leaving;
 mod limits;
+mod loss;
 mod model;
 mod opening;
 mod renewal;
