@@ -54,7 +54,7 @@ impl Engine {
 
     /// Packets that follow CONNECT before its CONNACK are kept.
     fn keep_early(&mut self, packet: Packet) {
-        self.early_bytes += packet.encoded_len(self.profile.version);
+        self.early_bytes += packet.encoded_len(self.profile.version) + size_of::<Packet>();
         self.early.push_back(packet.detached());
     }
 
@@ -176,6 +176,8 @@ impl Engine {
             return self.answer_subscribe(subscribe.packet_id, answers, Properties::default(), out);
         }
         self.subscriptions.on_subscribe(&subscribe);
+        // Copied out of the read buffer.
+        let subscribe = subscribe.detached();
         self.submit(Request::Subscribe { subscribe, answers }, now, out);
     }
 
