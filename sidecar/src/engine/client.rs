@@ -21,7 +21,11 @@ impl Engine {
         self.client_seen = now.instant;
         match self.client {
             Client::Gone(_) => {}
-            Client::Opening => self.keep_early(packet),
+            Client::Opening => match packet {
+                // Nothing follows it, so the client has left, whether or not the broker has answered.
+                Packet::Disconnect(disconnect) => self.on_client_disconnect(&disconnect, now, out),
+                packet => self.keep_early(packet),
+            },
             Client::Open => self.take_client_packet(packet, now, out),
         }
     }
@@ -58,14 +62,25 @@ impl Engine {
         self.early.push_back(packet.detached());
     }
 
-    /// Takes what came before CONNACK.
+    /// Takes what came before CONNACK; of a client that has left meanwhile only what the broker is to know.
     pub(super) fn take_early(&mut self, now: Now, out: &mut Output) {
         self.early_bytes = 0;
+        let had_left = self.client_is_gone();
         for packet in std::mem::take(&mut self.early) {
-            if self.client == Client::Open {
+            let is_request = matches!(
+                packet,
+                Packet::Publish(_) | Packet::Subscribe(_) | Packet::Unsubscribe(_)
+            );
+            if self.client == Client::Open || had_left && is_request {
                 self.take_client_packet(packet, now, out);
             }
         }
+    }
+
+    /// Number of publishes that came before CONNACK and wait for it.
+    pub(super) fn early_publishes(&self) -> usize {
+        let publish = |packet: &&Packet| matches!(packet, Packet::Publish(_));
+        self.early.iter().filter(publish).count()
     }
 
     fn take_client_packet(&mut self, packet: Packet, now: Now, out: &mut Output) {
