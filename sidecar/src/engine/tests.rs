@@ -8,6 +8,7 @@ mod limits;
 mod loss;
 mod model;
 mod opening;
+mod reasons;
 mod renewal;
 
 use std::sync::Arc;
