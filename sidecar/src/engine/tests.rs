@@ -8,6 +8,7 @@ mod limits;
 mod loss;
 mod model;
 mod opening;
+mod passing;
 mod reasons;
 mod renewal;
 
