@@ -304,6 +304,7 @@ impl Engine {
         self.link.last_code = Some(code);
         out.commands
             .push(Command::Report(Event::BrokerRefused(code)));
+        super::broker::report_words(&connack.properties, out);
         out.commands.push(Command::CloseBroker);
         self.forget_connection();
         if !self.opened {
