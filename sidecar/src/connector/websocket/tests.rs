@@ -143,6 +143,17 @@ async fn large_message_is_read_whole() {
 }
 
 #[tokio::test]
+async fn message_above_the_packet_limit_is_an_error() {
+    let (mut transport, mut server) = agreed().await;
+    let sent = Bytes::from(vec![7; PACKET_SIZE_MAX + 1]);
+    let writes = tokio::spawn(async move { server.send(Message::Binary(sent)).await });
+    let mut byte = [0];
+    let read = timeout(PATIENCE, transport.read(&mut byte)).await.unwrap();
+    assert!(read.is_err());
+    writes.abort();
+}
+
+#[tokio::test]
 async fn text_message_is_an_error_and_close_is_the_end() {
     let (mut transport, mut server) = agreed().await;
     server.send(Message::text("hello")).await.unwrap();

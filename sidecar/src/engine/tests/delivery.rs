@@ -310,3 +310,44 @@ fn deliveries_of_granted_subscriptions_are_lowered_when_the_ceiling_is() {
     assert!(matches!(&given[0], Packet::Publish(publish) if publish.qos == Qos::AtMostOnce));
     assert_eq!(told_broker(&mut world), [(ReasonCode::SUCCESS, 6)]);
 }
+
+#[test]
+fn a_kept_publish_that_a_later_broker_does_not_take_closes_the_client() {
+    for client in [v5(), v311()] {
+        let told = (client.version == ProtocolVersion::V5)
+            .then(|| disconnect(ReasonCode::PACKET_TOO_LARGE));
+        let mut world = World::open(client, json!({}));
+        world.broker_lost();
+        world.client(Packet::Publish(Publish {
+            payload: Bytes::from(vec![0; 50]),
+            ..publish(1, Qos::AtLeastOnce)
+        }));
+        world.wait_for_dial();
+        world.dialled("t1");
+        world.broker(connack_with(true, vec![Property::MaximumPacketSize(50)]));
+        assert_eq!(world.take_client(), Vec::from_iter(told));
+        assert!(world.commanded(&Command::CloseClient));
+    }
+}
+
+#[test]
+fn a_will_is_lowered_to_the_ceiling_and_to_what_the_broker_takes() {
+    for (ceiling, broker, left, published) in [(1, 1, 1, 1), (1, 0, 1, 0), (0, 1, 0, 0)] {
+        let client = Connect {
+            will: Some(will()),
+            ..v5()
+        };
+        let mut world = World::new(client, json!({"qos": ceiling}));
+        world.dialled("t1");
+        let told = world.connect_read().will.expect("the will");
+        assert_eq!(told.qos as u8, left);
+        let limit = (broker == 0).then_some(Property::MaximumQos(0));
+        world.broker(connack_with(false, limit.into_iter().collect()));
+        world.forget();
+        world.client_closes();
+        let Packet::Publish(will) = world.take_broker().remove(0) else {
+            panic!("the will")
+        };
+        assert_eq!(will.qos as u8, published);
+    }
+}

@@ -355,3 +355,36 @@ fn shutdown_in_the_hold_disconnects_the_client() {
     );
     assert!(world.ended());
 }
+
+#[test]
+fn a_client_that_is_replaced_in_the_hold_makes_room_at_once() {
+    let mut world = World::open(v5(), json!({}));
+    world.broker_lost();
+    world.client(qos1(1));
+    world.step(|engine, now, out| engine.on_replaced(now, out));
+    assert_eq!(
+        world.take_client(),
+        [disconnect(ReasonCode::SESSION_TAKEN_OVER)]
+    );
+    assert!(world.ended());
+    assert_eq!(world.refused(Refusal::ClientGone), 1);
+}
+
+#[test]
+fn a_will_has_cloud_events_attributes_only_when_the_sidecar_publishes_it() {
+    let client = Connect {
+        will: Some(will()),
+        ..v5()
+    };
+    let mut world = World::new(client, json!({"cloudEventAttributes": "CreateOrRemap"}));
+    world.dialled("t1");
+    let left = world.connect_read().will.expect("the will");
+    assert_eq!(left.properties.user_properties().count(), 0);
+    world.connack(false);
+    world.forget();
+    world.client_closes();
+    let Packet::Publish(published) = world.take_broker().remove(0) else {
+        panic!("the will")
+    };
+    assert!(published.properties.user_properties().count() > 0);
+}
