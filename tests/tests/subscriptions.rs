@@ -7,7 +7,7 @@ use sidecar::packet::{
 use tests::app::{App, Version};
 use tests::eventually;
 use tests::mosquitto::PERSISTENT;
-use tests::raw::{Raw, connect, properties, puback, publish};
+use tests::raw::{Raw, connect, properties, publish};
 use tests::setup::{Method, Setup};
 use tokio::time::{Duration, Instant, sleep};
 
