@@ -286,8 +286,10 @@ impl Limits {
             wildcards: allows(PropertyId::WildcardSubscriptionAvailable),
             identifiers: allows(PropertyId::SubscriptionIdentifierAvailable),
             shared: allows(PropertyId::SharedSubscriptionAvailable),
-            keep_alive_seconds: number(PropertyId::ServerKeepAlive)
-                .map_or(settings.keep_alive_seconds, |seconds| seconds as u16),
+            keep_alive_seconds: keep_alive(
+                settings.keep_alive_seconds,
+                number(PropertyId::ServerKeepAlive).unwrap_or(0) as u16,
+            ),
             session_expiry_seconds: number(PropertyId::SessionExpiryInterval)
                 .unwrap_or(settings.session_expiry_seconds),
         }
@@ -299,6 +301,15 @@ pub(super) fn qos_ceiling(settings: &Settings) -> Qos {
     match settings.qos {
         endpoint::Qos::AtMostOnce => Qos::AtMostOnce,
         endpoint::Qos::AtLeastOnce => Qos::AtLeastOnce,
+    }
+}
+
+/// The lesser of the endpoint's keep alive and the broker's, 0 meaning none. A broker that asks for less is obeyed; one that
+/// asks for nothing is asked all the same, or a dead connection would not be noticed.
+fn keep_alive(own: u16, broker: u16) -> u16 {
+    match (own, broker) {
+        (0, other) | (other, 0) => other,
+        (own, broker) => own.min(broker),
     }
 }
 
