@@ -27,10 +27,11 @@ impl Engine {
             return;
         }
         match frame {
-            Frame::Skipped { qos, packet_id } => self.on_skipped(qos, packet_id, now, out),
             Frame::Packet(packet) if self.broker == Broker::Connecting => {
                 self.take_first_packet(packet, now, out);
             }
+            Frame::Skipped { .. } if self.broker == Broker::Connecting => self.on_early(now, out),
+            Frame::Skipped { qos, packet_id } => self.on_skipped(qos, packet_id, now, out),
             Frame::Packet(packet) if self.broker == Broker::EndOfStream => self.keep_late(packet),
             Frame::Packet(packet) => self.take_broker_packet(packet, now, out),
         }
@@ -46,11 +47,13 @@ impl Engine {
             Packet::ConnAck(connack) => self.on_connack(&connack, now, out),
             Packet::Auth(auth) => self.on_auth(&auth, now, out),
             Packet::Disconnect(disconnect) => self.on_broker_disconnect(disconnect, now, out),
-            _ => {
-                let what = "it sent a packet before CONNACK";
-                self.broker_fault(ReasonCode::PROTOCOL_ERROR, what, now, out);
-            }
+            _ => self.on_early(now, out),
         }
+    }
+
+    fn on_early(&mut self, now: Now, out: &mut Output) {
+        let what = "it sent a packet before CONNACK";
+        self.broker_fault(ReasonCode::PROTOCOL_ERROR, what, now, out);
     }
 
     fn take_broker_packet(&mut self, packet: Packet, now: Now, out: &mut Output) {

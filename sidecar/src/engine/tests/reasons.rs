@@ -99,6 +99,25 @@ fn a_disconnect_before_connack_is_a_failed_dial_whatever_its_code() {
 }
 
 #[test]
+fn a_packet_before_connack_is_a_failed_dial() {
+    let skipped = Frame::Skipped {
+        qos: Qos::AtLeastOnce,
+        packet_id: 1,
+    };
+    for frame in [Frame::Packet(qos1(1)), Frame::Packet(puback(1)), skipped] {
+        let mut world = World::new(v5(), json!({}));
+        world.dialled("t1");
+        world.take_broker();
+        world.step(|engine, now, out| engine.on_broker_frame(frame, now, out));
+        assert!(world.take_broker().is_empty(), "it is only closed");
+        assert!(world.commanded(&Command::CloseBroker));
+        world.come_back(false);
+        assert_eq!(world.engine.phase(), Phase::Open);
+        assert!(world.take_broker().is_empty(), "nothing is acknowledged");
+    }
+}
+
+#[test]
 fn before_connack_a_client_is_told_by_connack() {
     let malformed = |engine: &mut Engine, now, out: &mut Output| {
         let error = DecodeError {
