@@ -174,9 +174,11 @@ impl Profile {
         }
     }
 
-    /// The will as the broker gets it, with its delay of at least 60 s.
-    pub(super) fn will_for_broker(&self, settings: &Settings) -> Option<Will> {
+    /// The will as the broker gets it, with its delay of at least 60 s, lowered to what is known of the broker.
+    pub(super) fn will_for_broker(&self, settings: &Settings, limits: &Limits) -> Option<Will> {
         let mut will = self.will_to_publish(settings)?;
+        will.qos = will.qos.min(limits.qos_max);
+        will.retain &= limits.retain || self.is_v5();
         let own = will
             .properties
             .int(PropertyId::WillDelayInterval)
@@ -292,6 +294,21 @@ impl Limits {
             ),
             session_expiry_seconds: number(PropertyId::SessionExpiryInterval)
                 .unwrap_or(settings.session_expiry_seconds),
+        }
+    }
+
+    /// Whether a refusal is for the will as it was, which is to be lowered as publishes are: it is tried once more then.
+    pub(super) fn learn_from_refusal(&mut self, code: ReasonCode, will: &Will, v5: bool) -> bool {
+        match code {
+            ReasonCode::QOS_NOT_SUPPORTED if will.qos > Qos::AtMostOnce => {
+                self.qos_max = Qos::AtMostOnce;
+                true
+            }
+            ReasonCode::RETAIN_NOT_SUPPORTED if will.retain && !v5 => {
+                self.retain = false;
+                true
+            }
+            _ => false,
         }
     }
 }
