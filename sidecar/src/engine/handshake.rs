@@ -136,7 +136,7 @@ impl Profile {
         self.receive_max.min(settings.max_inflight_messages)
     }
 
-    /// The CONNECT to the broker (engine rules, section 3).
+    /// The CONNECT to the broker.
     pub(super) fn connect_to_broker(
         &self,
         settings: &Settings,

@@ -1,4 +1,4 @@
-//! Engine rules, sections 3, 4 and 7: bounds of what is kept and of what waits.
+//! `docs/engine-rules.md`: bounds of what is kept and of what waits.
 
 use super::*;
 use crate::engine::subscriptions::FILTER_BYTES_MAX;

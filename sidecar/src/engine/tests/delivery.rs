@@ -1,4 +1,4 @@
-//! Engine rules, section 4.
+//! `docs/engine-rules.md`: to the broker, and to the client.
 
 use super::*;
 use crate::packet::PropertyId;

@@ -1,4 +1,4 @@
-//! Engine rules, section 4: flow, time limits and subscriptions.
+//! `docs/engine-rules.md`: flow, time limits and subscriptions.
 
 use super::*;
 use crate::packet::{DecodeError, PropertyId, UnsubAck, Unsubscribe};
