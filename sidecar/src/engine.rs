@@ -146,6 +146,8 @@ pub struct Engine {
     clean: bool,
     /// The broker session is one that the client was not told to be new: it must not outlive the client.
     untold: bool,
+    /// The broker session is a new one in which not every confirmed filter is subscribed again yet.
+    unsubscribed: bool,
     shutting_down: bool,
     /// What the client sent before its CONNACK.
     early: VecDeque<Packet>,
@@ -247,6 +249,7 @@ impl Engine {
             opened: false,
             clean: false,
             untold: false,
+            unsubscribed: false,
             shutting_down: false,
             early: VecDeque::new(),
             early_bytes: 0,

@@ -4,7 +4,7 @@ use super::inflight::Request;
 use super::tally::Refusal;
 use super::timer::{self, Timer};
 use super::{Broker, Client, Command, Engine, Event, Leave, Now, Output};
-use crate::packet::{Packet, Properties, PropertyId, Publish, Qos, ReasonCode};
+use crate::packet::{Properties, PropertyId, Publish, Qos, ReasonCode};
 
 impl Engine {
     /// The client is gone: what it sent is still sent, and the broker is told.
@@ -43,22 +43,7 @@ impl Engine {
 
     /// CONNACK 0 came for a client that had left.
     pub(super) fn leave_after_opening(&mut self, leave: Leave, now: Now, out: &mut Output) {
-        self.early_bytes = 0;
-        for packet in std::mem::take(&mut self.early) {
-            if let Packet::Publish(publish) = packet
-                && !publish.properties.has(PropertyId::TopicAlias)
-            {
-                self.submit(
-                    Request::Publish {
-                        publish,
-                        plain: None,
-                        own: false,
-                    },
-                    now,
-                    out,
-                );
-            }
-        }
+        self.take_early(now, out);
         self.begin_leaving(leave, now, out);
     }
 
@@ -144,8 +129,8 @@ impl Engine {
     /// The session is over with whatever is still kept.
     pub(super) fn end_counted(&mut self, out: &mut Output) {
         if self.client_is_gone() {
-            self.tally
-                .refuse(Refusal::ClientGone, self.inflight.publishes_kept());
+            let kept = self.inflight.publishes_kept() + self.early_publishes();
+            self.tally.refuse(Refusal::ClientGone, kept);
         }
         self.end(out);
     }

@@ -278,7 +278,7 @@ impl Engine {
         self.broker = Broker::Up;
         let limits = &self.link.limits;
         self.clean = !connack.session_present && self.profile.session_expiry_seconds == 0;
-        self.told_receive_max = limits.receive_max.min(self.settings.max_inflight_messages);
+        let told_receive_max = limits.receive_max.min(self.settings.max_inflight_messages);
         if let Client::Gone(leave) = self.client {
             self.untold = !connack.session_present;
             return self.leave_after_opening(leave, now, out);
@@ -294,6 +294,8 @@ impl Engine {
             self.timers.set(Timer::ClientKeepAlive, now.instant + limit);
         }
         self.take_early(now, out);
+        // It binds what follows CONNACK: before it the client could not know.
+        self.told_receive_max = told_receive_max;
     }
 
     /// CONNACK with a code other than 0.
@@ -305,7 +307,8 @@ impl Engine {
         out.commands.push(Command::CloseBroker);
         self.forget_connection();
         if !self.opened {
-            return match codes::opening_waits(code) && !self.client_is_gone() {
+            let somebody_waits = !self.client_is_gone() || !self.early.is_empty();
+            return match codes::opening_waits(code) && somebody_waits {
                 true => self.dial_again(now, out),
                 false => self.refuse_client(code, Some(&connack.properties), out),
             };
@@ -353,7 +356,7 @@ impl Engine {
                 .push(Command::Report(Event::ClientDisconnected(code, what)));
             out.commands.push(Command::CloseClient);
         }
-        self.end(out);
+        self.end_counted(out);
     }
 
     /// The client waited long enough for its CONNACK.

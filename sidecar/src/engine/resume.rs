@@ -7,23 +7,25 @@ impl Engine {
     /// The broker is back. Whether the session that it has is the one we knew is in doubt where a CONNECT of ours went
     /// unanswered: the broker may have lost the session and made an empty one for that CONNECT.
     pub(super) fn resume(&mut self, present: bool, doubtful: bool, now: Now, out: &mut Output) {
-        if present && !doubtful {
+        let same = present && !doubtful;
+        if !same {
+            // In doubt a repeated delivery may be another message: it is given to the client, once too often rather than never.
+            self.deliveries.on_session_gone();
+        }
+        if same && !self.unsubscribed || present && !self.clean {
             self.broker = Broker::Up;
             return self.go_on(now, out);
         }
-        // In doubt a repeated delivery may be another message: it is given to the client, once too often rather than never.
-        self.deliveries.on_session_gone();
-        if present && !self.clean {
-            self.broker = Broker::Up;
-            return self.go_on(now, out);
+        if !same {
+            self.inflight.forget_repeats();
         }
-        self.inflight.forget_repeats();
         if self.client_is_gone() {
             self.untold = true;
             self.broker = Broker::Up;
             return self.go_on(now, out);
         }
         if self.clean {
+            self.unsubscribed = true;
             return self.resubscribe(0, now, out);
         }
         // Only the client can decide what is to become of a session that it believes to be there.
@@ -43,6 +45,7 @@ impl Engine {
     fn resubscribe(&mut self, from: usize, now: Now, out: &mut Output) {
         let packet_id = self.inflight.free_packet_id();
         let Some(subscribe) = self.subscriptions.again(from, packet_id, self.qos_max()) else {
+            self.unsubscribed = false;
             self.broker = Broker::Up;
             return self.go_on(now, out);
         };

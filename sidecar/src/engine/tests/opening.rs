@@ -314,3 +314,85 @@ fn a_remembered_back_off_delays_the_first_dial() {
     world.advance(Duration::from_secs(17));
     assert!(world.commanded(&Command::Dial));
 }
+
+#[test]
+fn a_client_that_cannot_know_its_receive_maximum_yet_may_exceed_it() {
+    let mut world = World::new(v5(), json!({"maxInflightMessages": 2}));
+    for id in 1..=5 {
+        world.client(qos1(id));
+    }
+    world.dialled("t1");
+    world.take_broker();
+    world.connack(false);
+    assert_eq!(world.take_broker(), [qos1(1), qos1(2)]);
+    for id in 1..=5 {
+        world.broker(puback(id));
+    }
+    assert_eq!(world.take_client().len(), 6, "CONNACK and 5 PUBACK");
+    for id in 6..=8 {
+        world.client(qos1(id));
+    }
+    assert_eq!(
+        world.take_client(),
+        [disconnect(ReasonCode::RECEIVE_MAXIMUM_EXCEEDED)]
+    );
+}
+
+#[test]
+fn a_client_that_says_goodbye_before_connack_has_everything_sent_and_no_will() {
+    let client = Connect {
+        will: Some(will()),
+        ..persistent()
+    };
+    for connecting in [false, true] {
+        let mut world = World::new(
+            client.clone(),
+            json!({"cloudEventAttributes": "CreateOrRemap"}),
+        );
+        if connecting {
+            world.dialled("t1");
+        }
+        world.client(qos1(1));
+        world.client(Packet::Subscribe(subscribe(2, &["a"], Qos::AtLeastOnce)));
+        world.client(Packet::Disconnect(Disconnect {
+            code: ReasonCode::SUCCESS,
+            properties: [Property::SessionExpiryInterval(50)].into_iter().collect(),
+        }));
+        assert!(world.commanded(&Command::CloseClient));
+        world.client_closes();
+        if !connecting {
+            world.dialled("t1");
+            assert_eq!(world.connect_read().will, None);
+        }
+        world.take_broker();
+        world.connack(true);
+        let sent = world.take_broker();
+        let [Packet::Publish(publish), Packet::Subscribe(_)] = &sent[..] else {
+            panic!("{sent:?}")
+        };
+        assert!(publish.properties.user_properties().count() > 0);
+        world.broker(puback(1));
+        world.broker(suback(2, &[1]));
+        let told = world.take_broker();
+        assert_eq!(told.len(), 1, "no will");
+        assert_eq!(
+            (code(&told[0]), expiry(&told[0])),
+            (ReasonCode::SUCCESS, Some(50))
+        );
+        assert!(world.ended());
+    }
+}
+
+#[test]
+fn what_a_client_left_before_connack_is_dialled_for_and_counted_when_nobody_takes_it() {
+    let mut world = World::new(v5(), json!({}));
+    world.client(qos1(1));
+    world.client(qos1(2));
+    world.client_closes();
+    world.dialled("t1");
+    world.broker(refusal(ReasonCode::SERVER_BUSY));
+    assert!(!world.ended(), "it passes");
+    world.advance(Duration::from_secs(25));
+    assert!(world.ended());
+    assert_eq!(world.refused(Refusal::ClientGone), 2);
+}
