@@ -5,7 +5,7 @@ RELEASE = $(CARGO) build --release --locked
 # Where tests/setup.sh puts cargo-deny if there is none.
 export PATH := $(PATH):$(CURDIR)/target/tools/bin
 
-.PHONY: help build demo test faults bench fmt lint audit crd setup crd-check deny
+.PHONY: help build demo test faults bench soak fuzz instructions fmt lint audit crd setup crd-check deny
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -39,6 +39,10 @@ bench: build ## CPU, memory, start and size beside nginx; WRITE=1 writes docs/be
 soak: ## random lives of a session against the engine: SEQUENCES=N, ten million without it
 	MODEL_SEQUENCES=$(or $(SEQUENCES),10000000) MODEL_SEED=$$(date +%s)0000000 \
 	  $(CARGO) test --release --locked -p sidecar --lib model -- --nocapture
+
+# Needs the nightly toolchain and cargo-fuzz; says how to install them.
+fuzz: ## the codec and the engine fed with anything: FUZZ_SECONDS=N for each target, 60 without it
+	FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) sidecar/fuzz/run.sh
 
 instructions: ## instructions a message by callgrind, against their budget; WRITE=1 writes it
 	tests/setup.sh instructions
