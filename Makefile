@@ -5,7 +5,7 @@ RELEASE = $(CARGO) build --release --locked
 # Where tests/setup.sh puts cargo-deny if there is none.
 export PATH := $(PATH):$(CURDIR)/target/tools/bin
 
-.PHONY: help build demo test faults bench soak fuzz instructions fmt lint audit crd setup crd-check deny
+.PHONY: help build demo test faults bench soak fuzz instructions fmt lint audit crd setup crd-check deny bench-webhook
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -34,6 +34,11 @@ bench: build ## CPU, memory, start and size beside nginx; WRITE=1 writes docs/be
 	tests/setup.sh bench
 	$(RELEASE) -p tests --bin bench --bin copier
 	ulimit -n 8192 && target/release/bench $(if $(WRITE),--write)
+
+bench-webhook: ## latency, throughput and memory of the webhook; WRITE=1 writes docs/benchmarks-webhook.md
+	$(RELEASE) -p webhook
+	$(RELEASE) -p tests --bin bench-webhook
+	target/release/bench-webhook $(if $(WRITE),--write)
 
 # Sequences that no run has played before; optimised, a million take some ten seconds on two cores.
 soak: ## random lives of a session against the engine: SEQUENCES=N, ten million without it
@@ -78,7 +83,7 @@ deny:
 	tests/setup.sh deny
 	$(CARGO) deny --locked check --hide-inclusion-graph licenses bans sources
 
-.PHONY: image-binaries install-yaml chart-check
+.PHONY: image-binaries install-yaml chart-check alerts-check
 
 # The host's own target, but said: then procedural macros and build scripts, which cannot be static, are built apart.
 # glibc has the look-up of names inside since 2.34, so a static program resolves them too.
@@ -94,8 +99,12 @@ image-binaries: ## both programs, static, in target/image: what the image is mad
 install-yaml: ## writes deploy/install.yaml from the chart
 	deploy/check.sh write
 
-chart-check: ## the chart without a cluster: lint, values, rendering, deploy/install.yaml; needs helm
+chart-check: alerts-check ## the chart without a cluster: lint, values, rendering, deploy/install.yaml, alerts; needs helm
 	deploy/check.sh
+
+alerts-check: ## when the alerts fire and when they are silent, by promtool
+	tests/setup.sh alerts
+	deploy/check.sh alerts
 
 .PHONY: e2e cluster cluster-node cluster-down
 

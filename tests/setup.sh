@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests (`setup.sh test`), the benchmark (`bench`), the count of instructions (`instructions`) or the checks
-# of the dependencies (`deny`) need and a Debian or Ubuntu machine lacks. Where it may not, it prints the one command that does.
+# Installs what the tests (`setup.sh test`), the benchmark (`bench`), the count of instructions (`instructions`), the tests of
+# the alerts (`alerts`) or the checks of the dependencies (`deny`) need and a Debian or Ubuntu machine lacks. Where it may not, it prints the one command that does.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,8 +20,10 @@ case "${1:-test}" in
   bench) packages=(mosquitto nginx libnginx-mod-stream haproxy stunnel4) ;;
   # What counts instructions.
   instructions) packages=(valgrind) ;;
+  # promtool.
+  alerts) packages=(prometheus) ;;
   *)
-    echo "usage: $0 test|bench|instructions|deny" >&2
+    echo "usage: $0 test|bench|instructions|alerts|deny" >&2
     exit 64
     ;;
 esac
@@ -61,7 +63,7 @@ echo "installing ${missing[*]}"
 if [ -d /run/systemd/system ]; then
   for package in "${missing[@]}"; do
     case "$package" in
-      mosquitto | nginx | haproxy | stunnel4) "${as_root[@]}" systemctl disable --now "$package" ;;
+      mosquitto | nginx | haproxy | stunnel4 | prometheus) "${as_root[@]}" systemctl disable --now "$package" ;;
     esac
   done
 fi
