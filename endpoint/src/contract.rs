@@ -10,13 +10,15 @@ pub mod listen;
 pub mod mounts;
 pub mod sources;
 pub mod status;
+pub mod words;
 
-pub use annotations::{ANNOTATION_PREFIX, Annotation, LogLevel, Readiness};
+pub use annotations::{ANNOTATION_PREFIX, Annotation};
 pub use endpoints::{ENDPOINTS_MAX, EndpointFault, EndpointPort, parse_endpoints};
 pub use listen::{Listen, ListenFault};
 pub use mounts::{CA_DIR, CONFIG_FILE, CREDENTIALS_DIR, MOUNTS, Mount, TOKEN_FILE};
 pub use sources::Sources;
 pub use status::{InjectedEndpoint, InjectionStatus};
+pub use words::{LogLevel, Readiness};
 
 /// Name of the injected container.
 pub const CONTAINER: &str = "dataflow-sidecar";
