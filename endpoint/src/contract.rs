@@ -88,8 +88,10 @@ pub const ADMIN_PORT: u16 = 9464;
 /// Name of the admin server's container port; Kubernetes allows 15 characters.
 pub const ADMIN_PORT_NAME: &str = "dataflow-admin";
 
-/// Paths of the sidecar's admin server.
+/// Paths of the admin servers.
 pub mod admin_path {
+    /// The status as a page for a browser.
+    pub const PAGE: &str = "/";
     /// Prometheus metrics.
     pub const METRICS: &str = "/metrics";
     /// Liveness: the process answers.
