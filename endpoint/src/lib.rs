@@ -12,6 +12,7 @@ pub mod status;
 pub mod settings;
 pub mod violation;
 pub mod contract;
+pub mod page;
 #[cfg(feature = "crd")]
 pub mod crd;
 #[cfg(feature = "crd")]

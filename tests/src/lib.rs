@@ -5,6 +5,7 @@ pub mod broker;
 pub mod certificates;
 pub mod eventually;
 pub mod fault;
+pub mod http;
 pub mod mosquitto;
 pub mod mounts;
 pub mod ports;
@@ -14,6 +15,7 @@ pub mod sidecar;
 pub mod token_service;
 pub mod steady;
 pub mod token;
+pub mod webhook;
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -19,6 +19,7 @@ pub mod authority;
 pub mod offline;
 pub mod yaml;
 pub mod text;
+pub mod decisions;
 pub mod admin;
 pub mod metrics;
 pub mod shutdown;
