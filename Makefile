@@ -5,7 +5,7 @@ RELEASE = $(CARGO) build --release --locked
 # Where tests/setup.sh puts cargo-deny if there is none.
 export PATH := $(PATH):$(CURDIR)/target/tools/bin
 
-.PHONY: help build demo test faults bench fmt lint audit crd setup crd-check deny
+.PHONY: help build demo test faults bench endurance fmt lint audit crd setup crd-check deny
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -39,6 +39,12 @@ bench: build ## CPU, memory, start and size beside nginx; WRITE=1 writes docs/be
 soak: ## random lives of a session against the engine: SEQUENCES=N, ten million without it
 	MODEL_SEQUENCES=$(or $(SEQUENCES),10000000) MODEL_SEED=$$(date +%s)0000000 \
 	  $(CARGO) test --release --locked -p sidecar --lib model -- --nocapture
+
+endurance: ## an hour at 2,000 messages a second with rotations and broker restarts; SECONDS=N for less
+	tests/setup.sh test
+	$(RELEASE) -p sidecar
+	$(RELEASE) -p tests --bin endurance
+	target/release/endurance $(if $(SECONDS),--seconds $(SECONDS))
 
 instructions: ## instructions a message by callgrind, against their budget; WRITE=1 writes it
 	tests/setup.sh instructions
@@ -93,13 +99,17 @@ install-yaml: ## writes deploy/install.yaml from the chart
 chart-check: ## the chart without a cluster: lint, values, rendering, deploy/install.yaml; needs helm
 	deploy/check.sh
 
-.PHONY: e2e cluster cluster-node cluster-down
+.PHONY: e2e cluster cluster-node cluster-down tour
 
 e2e: ## the same promises in a real cluster: a node of its own, or the one of E2E_KUBECONFIG=FILE
 	e2e/run.sh
 
 cluster: ## a cluster to play with: chart, a broker that demands tokens, an app that publishes
 	e2e/sample.sh
+
+tour: ## writes docs/tour.md, what kubectl shows in the cluster of make cluster
+	e2e/tour.sh > docs/tour.md.new
+	mv docs/tour.md.new docs/tour.md
 
 cluster-node: ## its node alone, see e2e/cluster/README.md
 	e2e/cluster/up.sh
