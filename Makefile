@@ -5,7 +5,7 @@ RELEASE = $(CARGO) build --release --locked
 # Where tests/setup.sh puts cargo-deny if there is none.
 export PATH := $(PATH):$(CURDIR)/target/tools/bin
 
-.PHONY: help build demo test faults bench soak fuzz instructions fmt lint audit crd setup crd-check deny bench-webhook
+.PHONY: help build demo test faults bench bench-webhook endurance soak fuzz instructions fmt lint audit crd setup crd-check deny
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -48,6 +48,12 @@ soak: ## random lives of a session against the engine: SEQUENCES=N, ten million 
 # Needs the nightly toolchain and cargo-fuzz; says how to install them.
 fuzz: ## the codec and the engine fed with anything: FUZZ_SECONDS=N for each target, 60 without it
 	FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) sidecar/fuzz/run.sh
+
+endurance: ## an hour at 2,000 messages a second with rotations and broker restarts; SECONDS=N for less
+	tests/setup.sh test
+	$(RELEASE) -p sidecar
+	$(RELEASE) -p tests --bin endurance
+	target/release/endurance $(if $(SECONDS),--seconds $(SECONDS))
 
 instructions: ## instructions a message by callgrind, against their budget; WRITE=1 writes it
 	tests/setup.sh instructions
@@ -106,13 +112,17 @@ alerts-check: ## when the alerts fire and when they are silent, by promtool
 	tests/setup.sh alerts
 	deploy/check.sh alerts
 
-.PHONY: e2e cluster cluster-node cluster-down
+.PHONY: e2e cluster cluster-node cluster-down tour
 
 e2e: ## the same promises in a real cluster: a node of its own, or the one of E2E_KUBECONFIG=FILE
 	e2e/run.sh
 
 cluster: ## a cluster to play with: chart, a broker that demands tokens, an app that publishes
 	e2e/sample.sh
+
+tour: ## writes docs/tour.md, what kubectl shows in the cluster of make cluster
+	e2e/tour.sh > docs/tour.md.new
+	mv docs/tour.md.new docs/tour.md
 
 cluster-node: ## its node alone, see e2e/cluster/README.md
 	e2e/cluster/up.sh

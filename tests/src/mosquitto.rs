@@ -1,6 +1,7 @@
 //! The real mosquitto: its listeners, the token plugin, and the bad days that a broker has.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -185,8 +186,17 @@ impl Mosquitto {
 
     /// Everything that the plugin recorded, a line each.
     pub fn journal(&self) -> Vec<String> {
-        let text = fs::read_to_string(self.path("journal")).expect("readable");
-        text.lines().map(str::to_owned).collect()
+        let mut lines = Vec::new();
+        self.each_in_journal(|line| lines.push(line.to_owned()));
+        lines
+    }
+
+    /// The same, for a journal that should not be in memory whole.
+    pub fn each_in_journal(&self, mut see: impl FnMut(&str)) {
+        let file = fs::File::open(self.path("journal")).expect("readable");
+        for line in BufReader::new(file).lines() {
+            see(&line.expect("readable"));
+        }
     }
 
     /// How many lines of the journal begin with this word.
