@@ -8,7 +8,7 @@ export PATH := $(PATH):$(CURDIR)/target/tools/bin
 .PHONY: help build demo test faults bench bench-webhook endurance soak fuzz instructions fmt lint audit crd setup crd-check deny
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 18
 
 # One command a program: built together, each would get the other's features of the libraries they share.
 build: ## both programs, optimised, in target/release

@@ -10,8 +10,8 @@ ALERTS_TEST=deploy/alerts-test.yaml
 NAMESPACE=dataflow-system
 OUTPUT=$(mktemp)
 trap 'rm -f "$OUTPUT" "$OUTPUT.yaml"' EXIT
-# The node of the end-to-end tests has built helm and kubectl; what is installed is preferred.
-PATH=$PATH:$PWD/e2e/cluster/.bin/current
+# The end-to-end tests have built helm, kubectl and promtool; what is installed is preferred.
+PATH=$PATH:$PWD/e2e/cluster/.bin/current:$PWD/e2e/prometheus/.bin/current
 false_facts=0
 
 need() {

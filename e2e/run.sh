@@ -27,6 +27,7 @@ main() {
   "$E2E/install.sh"
   prometheus
   deploy/check.sh
+  deploy/check.sh alerts
   in_cluster deploy/check.sh server
   say "the chart and its rendering, also for the API server"
   "$CARGO" test --locked -p e2e --no-run
