@@ -8,7 +8,7 @@ use super::codes::{self, Refused};
 use super::handshake::Limits;
 use super::timer::{self, Timer};
 use super::{Broker, Client, Command, Credential, DialError, Engine, Event, Now, Output};
-use crate::packet::{ConnAck, Disconnect, Packet, Properties, Property, PropertyId, ReasonCode};
+use crate::packet::{ConnAck, Packet, Properties, PropertyId, ReasonCode};
 
 /// Connections in a row that must close at the same packet before the client is told.
 const POISON_COUNT: u32 = 3;
@@ -36,6 +36,8 @@ pub(super) struct Link {
     /// The newest credential, and since when it has been refused.
     refused: Option<(Credential, Instant)>,
     poison: Poison,
+    /// The broker has the client's will, or may have it.
+    pub(super) will_left: bool,
     /// Acknowledgements that came after our DISCONNECT.
     pub(super) late: Vec<Packet>,
 }
@@ -68,6 +70,7 @@ impl Link {
             own_takeover_until: None,
             refused: None,
             poison: Poison::default(),
+            will_left: false,
             late: Vec::new(),
         }
     }
@@ -120,6 +123,7 @@ impl Engine {
             Client::Gone(super::Leave::Goodbye) => None,
             _ => self.profile.will_for_broker(&self.settings),
         };
+        self.link.will_left |= will.is_some();
         let connect = self.profile.connect_to_broker(
             &self.settings,
             &self.broker_client_id,
@@ -373,26 +377,5 @@ impl Engine {
             _ if self.broker_is_connected() => out.commands.push(Command::CloseBroker),
             _ => {}
         }
-    }
-
-    /// DISCONNECT with a session expiry where it differs from what is in force.
-    pub(super) fn write_disconnect(
-        &mut self,
-        code: ReasonCode,
-        expiry: Option<u32>,
-        now: Now,
-        out: &mut Output,
-    ) {
-        let in_force = self.link.limits.session_expiry_seconds;
-        let changed = expiry.filter(|seconds| *seconds != in_force);
-        let properties = changed
-            .map(Property::SessionExpiryInterval)
-            .into_iter()
-            .collect();
-        self.write_broker(
-            &Packet::Disconnect(Disconnect { code, properties }),
-            now,
-            out,
-        );
     }
 }

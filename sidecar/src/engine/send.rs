@@ -6,8 +6,8 @@ use super::inflight::{Kept, Request};
 use super::tally::{Direction, Refusal};
 use super::{Broker, Command, Engine, Event, Now, Output, whole_seconds};
 use crate::packet::{
-    Ack, Packet, Properties, Property, PropertyId, ProtocolVersion, Publish, Qos, ReasonCode,
-    SubAck, UnsubAck,
+    Ack, Disconnect, Packet, Properties, Property, PropertyId, ProtocolVersion, Publish, Qos,
+    ReasonCode, SubAck, UnsubAck,
 };
 
 /// Refusals that a 3.1.1 client cannot be told are reported once in this time.
@@ -143,6 +143,27 @@ impl Engine {
         debug_assert!(written.is_ok(), "{written:?}");
         self.link.bytes_total += (out.broker.len() - before) as u64;
         self.link.sent_at = now.instant;
+    }
+
+    /// DISCONNECT with a session expiry where it differs from what is in force.
+    pub(super) fn write_disconnect(
+        &mut self,
+        code: ReasonCode,
+        expiry: Option<u32>,
+        now: Now,
+        out: &mut Output,
+    ) {
+        let in_force = self.link.limits.session_expiry_seconds;
+        let changed = expiry.filter(|seconds| *seconds != in_force);
+        let properties = changed
+            .map(Property::SessionExpiryInterval)
+            .into_iter()
+            .collect();
+        self.write_broker(
+            &Packet::Disconnect(Disconnect { code, properties }),
+            now,
+            out,
+        );
     }
 
     /// So many bytes were written to this broker connection since `on_dialled`.
