@@ -114,6 +114,13 @@ impl Engine {
         true
     }
 
+    /// Dials again, unless the client has left and there is nothing to do; for a client that left not for ever.
+    pub(super) fn dial_again_if_needed(&mut self, now: Now, out: &mut Output) {
+        if !self.client_is_gone() || self.leave_held(now, out) {
+            self.dial_again(now, out);
+        }
+    }
+
     fn has_will_to_take_back(&self) -> bool {
         let broker_counts =
             self.client == Client::Gone(Leave::Vanished) && self.profile.will_is_delayed();
