@@ -212,7 +212,12 @@ impl Engine {
     }
 
     /// UNSUBACK of the broker.
-    pub(super) fn on_broker_unsuback(&mut self, unsuback: UnsubAck, now: Now, out: &mut Output) {
+    pub(super) fn on_broker_unsuback(
+        &mut self,
+        mut unsuback: UnsubAck,
+        now: Now,
+        out: &mut Output,
+    ) {
         let is = |kept: &Kept| {
             matches!(&kept.request, Request::Unsubscribe(unsubscribe)
             if unsubscribe.packet_id == unsuback.packet_id)
@@ -222,6 +227,11 @@ impl Engine {
         {
             self.subscriptions
                 .on_unsuback(&unsubscribe.filters, &unsuback.codes);
+            // One for each filter, whatever the broker sent [MQTT-3.11.3-1].
+            let filters = unsubscribe.filters.len();
+            unsuback
+                .codes
+                .resize(filters, ReasonCode::UNSPECIFIED_ERROR);
             self.write_client(&Packet::UnsubAck(unsuback), out);
         }
         self.check_quiet(now, out);

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod delivery;
+mod fuzzed;
 mod hold;
 mod leaving;
 mod limits;
