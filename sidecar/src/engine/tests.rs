@@ -1,5 +1,6 @@
 //! Sessions in memory: the test plays client, broker, network and clock.
 
+mod cloudevents;
 mod delivery;
 mod hold;
 mod leaving;
