@@ -3,8 +3,11 @@
 pub mod app;
 pub mod broker;
 pub mod certificates;
+pub mod check;
+pub mod event_grid;
 pub mod eventually;
 pub mod fault;
+pub mod hosts;
 pub mod mosquitto;
 pub mod mounts;
 pub mod ports;

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::mounts::Mounts;
-use crate::{built_program, eventually, free_port};
+use crate::{built_program, eventually, free_port, hosts};
 
 /// A sidecar with one listener, for endpoint `default`.
 pub struct Sidecar {
@@ -36,6 +36,13 @@ impl Sidecar {
     /// The same with further environment variables.
     pub async fn start_in(mounts: &Mounts, environment: &[(&str, &str)]) -> Self {
         let mut program = Command::new(built_program("dataflow-sidecar"));
+        program.envs(environment.iter().copied());
+        Self::spawn(program, mounts, &[]).await
+    }
+
+    /// The same where these lines are `/etc/hosts`.
+    pub async fn start_among(mounts: &Mounts, hosts: &str, environment: &[(&str, &str)]) -> Self {
+        let mut program = hosts::command(&built_program("dataflow-sidecar"), mounts.path(), hosts);
         program.envs(environment.iter().copied());
         Self::spawn(program, mounts, &[]).await
     }
