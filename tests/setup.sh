@@ -14,8 +14,8 @@ if [ "${1:-}" = deny ]; then
 fi
 
 case "${1:-test}" in
-  # The broker of the integration tests, and what its token plugin is built with.
-  test) packages=(mosquitto mosquitto-dev libmosquitto-dev gcc libc6-dev) ;;
+  # The broker of the integration tests, and what its token plugin is built with; openssl writes keys in every form.
+  test) packages=(mosquitto mosquitto-dev libmosquitto-dev gcc libc6-dev openssl) ;;
   # The broker, and the proxies to compare with.
   bench) packages=(mosquitto nginx libnginx-mod-stream haproxy stunnel4) ;;
   # What counts instructions.

@@ -3,9 +3,12 @@
 pub mod app;
 pub mod broker;
 pub mod certificates;
+pub mod check;
+pub mod event_grid;
 pub mod eventually;
 pub mod fault;
 pub mod http;
+pub mod hosts;
 pub mod mosquitto;
 pub mod mounts;
 pub mod ports;
