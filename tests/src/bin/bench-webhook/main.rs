@@ -60,7 +60,13 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<()> {
     let folder = tempfile::tempdir().context("cannot make a folder for the benchmark's files")?;
+    let load = std::fs::read_to_string("/proc/loadavg").context("cannot read /proc/loadavg")?;
     let report = Report {
+        load: load
+            .split_whitespace()
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
         reviews: reviews::measure(args, folder.path())?,
         cluster: cluster::measure(args, folder.path())?,
     };

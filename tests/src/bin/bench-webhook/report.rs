@@ -13,6 +13,8 @@ use super::reviews::{Reviews, Row};
 pub(crate) struct Report {
     pub(crate) reviews: Reviews,
     pub(crate) cluster: Cluster,
+    /// Of the minute before: whatever else ran took from the wall clock, and not from CPU time.
+    pub(crate) load: String,
 }
 
 impl Report {
@@ -96,17 +98,18 @@ impl Report {
         Ok(format!(
             "# Benchmarks of the webhook\n\n\
              `make bench-webhook` measures, `make bench-webhook WRITE=1` writes this page.\n\n{tables}\n\
-             Times are of {} reviews, one each 5 ms on one connection with TLS 1.3, as whoever asks sees them. The webhook's own time is from its histogram, from the last byte of the review to the answer, \
-             over all reviews of the line, also those at full speed; a bound of the histogram is given. Reviews a CPU second are what the webhook answers with one core to itself, TLS and its log line included: \
+             Times are of {} reviews, one each 5 ms on one connection with TLS 1.3, as whoever asks sees them. The webhook's own time is from its histogram, from the last byte of these reviews to the answer; \
+             a bound of the histogram is given. Reviews a CPU second are what the webhook answers with one core to itself, TLS and its log line included: \
              the median (least to greatest) of {} rounds of {} reviews, of large pods a tenth, on four connections. Reviews a second here share the machine with whoever asks.\n\n\
              The large cluster is an API server in the benchmark's own process that answers lists in pages, follows watches and takes applies, at once and without authentication. \
              The webhook lists it, writes a ConfigMap and a status for each endpoint, and follows its changes as it does in a real one.\n\n\
-             Measured on {} with Linux {}.\n",
+             Measured on {} with Linux {}, and a load average of {} from other work when it began.\n",
             args.paced,
             args.rounds,
             args.reviews,
             processor()?,
             fs::read_to_string("/proc/sys/kernel/osrelease")?.trim(),
+            self.load,
         ))
     }
 }

@@ -36,7 +36,7 @@ pub(crate) struct Row {
     pub(crate) body_bytes: usize,
     /// Microseconds of each review at a fixed rate.
     pub(crate) paced_us: Vec<f64>,
-    /// The least bound of the webhook's histogram below which 99 % of its own times are, in seconds.
+    /// The least bound of the webhook's histogram below which 99 % of its own times of these are, in seconds.
     pub(crate) handler_p99: &'static str,
     /// Reviews a second of its CPU time, one figure a round.
     pub(crate) per_cpu_second: Vec<f64>,
@@ -75,11 +75,12 @@ pub(crate) fn row(webhook: &Webhook, asked: &Asked, args: &Args) -> Result<Row> 
     at_full_speed(webhook, &bytes, count / 10)?;
     let before = webhook.metrics()?;
     let paced_us = at_a_rate(webhook, &bytes, args.paced)?;
+    let handler_p99 = handler_p99(&before, &webhook.metrics()?, asked.label)?;
     let mut row = Row {
         name: asked.name,
         body_bytes: asked.body.len(),
         paced_us,
-        handler_p99: "",
+        handler_p99,
         per_cpu_second: Vec::new(),
         per_second: Vec::new(),
     };
@@ -98,7 +99,6 @@ pub(crate) fn row(webhook: &Webhook, asked: &Asked, args: &Args) -> Result<Row> 
             round + 1
         );
     }
-    row.handler_p99 = handler_p99(&before, &webhook.metrics()?, asked.label)?;
     Ok(row)
 }
 
