@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests (`setup.sh test`), the benchmark (`bench`), the count of instructions (`instructions`) or the checks
-# of the dependencies (`deny`) need and a Debian or Ubuntu machine lacks. Where it may not, it prints the one command that does.
+# of the dependencies (`deny`) or a release (`release`) need and a Debian or Ubuntu machine lacks. Where it may not, it prints the one command that does.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,7 +13,16 @@ if [ "${1:-}" = deny ]; then
   exit
 fi
 
+# What writes the bill of materials, in the same way.
+if [ "${1:-}" = release ]; then
+  PATH="$PATH:$PWD/target/tools/bin"
+  command -v cargo-cyclonedx >/dev/null ||
+    cargo install cargo-cyclonedx --version 0.5.9 --locked --debug --root target/tools
+fi
+
 case "${1:-test}" in
+  # What builds the image.
+  release) packages=(buildah) ;;
   # The broker of the integration tests, and what its token plugin is built with.
   test) packages=(mosquitto mosquitto-dev libmosquitto-dev gcc libc6-dev) ;;
   # The broker, and the proxies to compare with.
@@ -21,7 +30,7 @@ case "${1:-test}" in
   # What counts instructions.
   instructions) packages=(valgrind) ;;
   *)
-    echo "usage: $0 test|bench|instructions|deny" >&2
+    echo "usage: $0 test|bench|instructions|deny|release" >&2
     exit 64
     ;;
 esac
