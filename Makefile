@@ -89,18 +89,33 @@ deny:
 	tests/setup.sh deny
 	$(CARGO) deny --locked check --hide-inclusion-graph licenses bans sources
 
-.PHONY: image-binaries install-yaml chart-check alerts-check
+.PHONY: image-binaries install-yaml chart-check alerts-check release release-tools release-check
 
 # The host's own target, but said: then procedural macros and build scripts, which cannot be static, are built apart.
 # glibc has the look-up of names inside since 2.34, so a static program resolves them too.
 IMAGE_TARGET = $(shell rustc -vV | sed -n 's/^host: //p')
-IMAGE_BUILD = RUSTFLAGS="-C target-feature=+crt-static" $(RELEASE) --target $(IMAGE_TARGET)
+IMAGE_BUILD = RUSTFLAGS="-C target-feature=+crt-static $(REMAP)" $(RELEASE) --target $(IMAGE_TARGET) --target-dir $(BUILD)
+# Where they are built: tests/release.sh builds them anew in another folder.
+BUILD = target
+IMAGE_BUILT = $(BUILD)/$(IMAGE_TARGET)/release
 
 image-binaries: ## both programs, static, in target/image: what the image is made of
 	$(IMAGE_BUILD) -p sidecar
 	$(IMAGE_BUILD) -p webhook
 	mkdir -p target/image
-	cp target/$(IMAGE_TARGET)/release/dataflow-sidecar target/$(IMAGE_TARGET)/release/dataflow-webhook target/image/
+	cp $(IMAGE_BUILT)/dataflow-sidecar $(IMAGE_BUILT)/dataflow-webhook target/image/
+
+# The paths of this machine are in no program that is released, and its commit is.
+release: REMAP = --remap-path-prefix=$(abspath $(BUILD))=/build --remap-path-prefix=$(CURDIR)=/source --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
+release: export DATAFLOW_COMMIT = $(shell git rev-parse --short=12 HEAD)
+release: release-tools image-binaries ## everything a release has, in dist/ or DIST=FOLDER: programs, image, chart, bill of materials, checksums
+	deploy/release.sh $(DIST)
+
+release-tools:
+	tests/setup.sh release
+
+release-check: release-tools ## shows that two builds of a release give the same bytes; two release builds long
+	tests/release.sh
 
 install-yaml: ## writes deploy/install.yaml from the chart
 	deploy/check.sh write

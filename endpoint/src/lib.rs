@@ -13,6 +13,7 @@ pub mod settings;
 pub mod violation;
 pub mod contract;
 pub mod page;
+pub mod version;
 #[cfg(feature = "crd")]
 pub mod crd;
 #[cfg(feature = "crd")]

@@ -17,6 +17,7 @@ pub mod controller;
 pub mod events;
 pub mod authority;
 pub mod offline;
+pub mod plugin;
 pub mod yaml;
 pub mod text;
 pub mod decisions;
