@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use e2e::app::App;
-use e2e::broker::{Broker, Listener, TRUST_BUNDLE, default_endpoint, endpoint};
+use e2e::broker::{Broker, Listener, TRUST_BUNDLE, default_endpoint, endpoint, token_settings};
+use e2e::kubectl::kubectl;
 use e2e::prometheus::{Prometheus, api_server, by_annotations, by_pod_monitor, pod_monitors};
 use e2e::story::Story;
 use e2e::webhook;
@@ -72,6 +73,21 @@ async fn rules_are_healthy(story: &Story, prometheus: &Prometheus) {
         .await;
 }
 
+/// Has the webhook review an endpoint, and a rate something to count: what came before the first scrape is no increase.
+async fn review(story: &Story) {
+    let dry_run = [
+        "--namespace",
+        &story.namespace,
+        "apply",
+        "--dry-run=server",
+        "--filename",
+        "-",
+    ];
+    let unborn = endpoint("unborn", token_settings());
+    let answer = kubectl(&dry_run, &unborn.to_string()).await;
+    assert!(answer.good, "{}", answer.text);
+}
+
 /// Each query of the dashboard gives a number.
 async fn dashboard_has_data(story: &Story, prometheus: &Prometheus) {
     let dashboard: Value = serde_json::from_str(DASHBOARD).expect("the dashboard is JSON");
@@ -89,6 +105,7 @@ async fn dashboard_has_data(story: &Story, prometheus: &Prometheus) {
     for query in queries {
         story
             .until(&format!("an answer to {query}"), async || {
+                review(story).await;
                 let found = prometheus.query(story, &query).await?;
                 let numbers = found.iter().filter_map(|one| one["value"][1].as_str());
                 let is_number = |text: &str| text.parse().is_ok_and(f64::is_finite);
