@@ -29,6 +29,7 @@ mod output;
 mod renewal;
 mod resume;
 mod send;
+mod size;
 mod subscriptions;
 mod tally;
 mod timer;
@@ -365,16 +366,6 @@ impl Engine {
     /// What is to be remembered of the client id when the session ended.
     pub fn backoff(&self) -> Backoff {
         self.backoff.clone()
-    }
-
-    /// A packet for the client, if it is there.
-    fn write_client(&mut self, packet: &Packet, out: &mut Output) {
-        if matches!(self.client, Client::Gone(_)) {
-            return;
-        }
-        // What was decoded from one peer, or made here, always fits the format.
-        let written = packet.encode(self.profile.version, &mut out.client);
-        debug_assert!(written.is_ok(), "{written:?}");
     }
 
     /// The session is over.

@@ -114,6 +114,13 @@ impl Engine {
         true
     }
 
+    /// Dials again, unless the client has left and there is nothing to do; for a client that left not for ever.
+    pub(super) fn dial_again_if_needed(&mut self, now: Now, out: &mut Output) {
+        if !self.client_is_gone() || self.leave_held(now, out) {
+            self.dial_again(now, out);
+        }
+    }
+
     /// Whether the broker must be dialled for the will: to take it back, to publish it, or to leave it again where a planned
     /// reconnect had taken it back.
     fn has_will_to_settle(&self) -> bool {

@@ -99,7 +99,7 @@ impl Engine {
     }
 
     /// After a failed dial or a lost connection.
-    fn dial_again(&mut self, now: Now, out: &mut Output) {
+    pub(super) fn dial_again(&mut self, now: Now, out: &mut Output) {
         let pause = self.backoff.pause(self.random.f64());
         self.backoff.advance();
         self.dial_after(pause, now, out);
@@ -197,10 +197,7 @@ impl Engine {
             return self.end_counted(out);
         }
         self.link.last_code = None;
-        if self.client_is_gone() && !self.leave_held(now, out) {
-            return;
-        }
-        self.dial_again(now, out);
+        self.dial_again_if_needed(now, out);
     }
 
     /// Everything that holds only for one connection.
@@ -294,7 +291,11 @@ impl Engine {
         let answer = self
             .profile
             .connack_to_client(connack, limits, &self.settings, assigned);
-        self.write_client(&Packet::ConnAck(answer), out);
+        let answer = Packet::ConnAck(answer);
+        if !self.client_takes(&answer) {
+            return self.refuse_small_client(now, out);
+        }
+        self.write_client(&answer, out);
         self.client = Client::Open;
         if let Some(limit) = self.client_silence_max() {
             self.client_seen = now.instant;
@@ -327,8 +328,10 @@ impl Engine {
             };
         }
         match codes::reconnect_refused(code) {
-            Refused::Transient => self.dial_again(now, out),
-            Refused::Credential if !self.refused_for_too_long(now) => self.dial_again(now, out),
+            Refused::Transient => self.dial_again_if_needed(now, out),
+            Refused::Credential if !self.refused_for_too_long(now) => {
+                self.dial_again_if_needed(now, out);
+            }
             Refused::Credential => self.end_with(ReasonCode::NOT_AUTHORIZED, out),
             Refused::Final => self.end_with(codes::as_disconnect(code), out),
         }

@@ -1,6 +1,6 @@
 //! The broker is back: the broker session is there, or is made again, or only the client can decide.
 
-use super::{Broker, Client, Command, Engine, Now, Output};
+use super::{BROKER_VERSION, Broker, Client, Command, Engine, Now, Output};
 use crate::packet::{Packet, Properties, Property, ReasonCode, SubAck};
 
 impl Engine {
@@ -44,7 +44,11 @@ impl Engine {
     /// Subscribes the `from`-th and following confirmed filters again, or goes on when there are no more.
     fn resubscribe(&mut self, from: usize, now: Now, out: &mut Output) {
         let packet_id = self.inflight.free_packet_id();
-        let Some(subscribe) = self.subscriptions.again(from, packet_id, self.qos_max()) else {
+        let size_max = self.link.limits.packet_size_max;
+        let again = self
+            .subscriptions
+            .again(from, packet_id, self.qos_max(), size_max);
+        let Some(subscribe) = again else {
             self.unsubscribed = false;
             self.broker = Broker::Up;
             return self.go_on(now, out);
@@ -55,7 +59,13 @@ impl Engine {
             count,
             packet_id,
         };
-        self.write_broker(&Packet::Subscribe(subscribe), now, out);
+        let packet = Packet::Subscribe(subscribe);
+        if packet.encoded_len(BROKER_VERSION) > size_max {
+            let code = ReasonCode::PACKET_TOO_LARGE;
+            let what = "a subscription larger than the broker takes";
+            return self.client_fault(code, what, now, out);
+        }
+        self.write_broker(&packet, now, out);
     }
 
     /// SUBACK to a subscription that was made again.

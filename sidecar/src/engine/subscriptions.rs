@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use bytestring::ByteString;
 
+use super::BROKER_VERSION;
 use super::handshake::Limits;
 use crate::packet::{
-    PacketId, Properties, Property, PropertyId, Qos, ReasonCode, Subscribe, Subscription,
+    Packet, PacketId, Properties, Property, PropertyId, Qos, ReasonCode, Subscribe, Subscription,
 };
 
 /// The most filters of one session.
@@ -15,6 +16,9 @@ pub(super) const FILTERS_MAX: usize = 1_000;
 pub(super) const FILTER_BYTES_MAX: usize = 256 << 10;
 /// Filters in one SUBSCRIBE when they are made again: Event Grid takes 10, Azure IoT Operations 8.
 const FILTERS_PER_PACKET: usize = 8;
+
+/// Bytes by which Remaining Length grows from one filter to the most that a session has.
+const LENGTH_GROWTH_MAX: usize = 2;
 
 /// The subscriptions that the broker confirmed.
 #[derive(Debug, Default)]
@@ -87,24 +91,32 @@ impl Subscriptions {
     }
 
     /// The packets that make every confirmed subscription again, from the `from`-th on: one packet, and how many it holds.
+    /// It is no larger than the broker takes, unless one filter alone is.
     pub(super) fn again(
         &self,
         from: usize,
         packet_id: PacketId,
         ceiling: Qos,
+        packet_size_max: usize,
     ) -> Option<Subscribe> {
-        let first = self.confirmed.get(from)?;
-        let filters = self.confirmed[from..]
-            .iter()
-            .take(FILTERS_PER_PACKET)
-            .take_while(|confirmed| confirmed.identifier == first.identifier)
-            .map(|confirmed| lowered(&confirmed.subscription, ceiling));
+        let (first, rest) = self.confirmed.get(from..)?.split_first()?;
         let identifier = first.identifier.map(Property::SubscriptionIdentifier);
-        Some(Subscribe {
+        let mut subscribe = Subscribe {
             packet_id,
-            filters: filters.collect(),
+            filters: vec![lowered(&first.subscription, ceiling)],
             properties: identifier.into_iter().collect(),
-        })
+        };
+        let mut size = Packet::Subscribe(subscribe.clone()).encoded_len(BROKER_VERSION);
+        size += LENGTH_GROWTH_MAX;
+        let fits = |confirmed: &&Confirmed| {
+            // Its length and its options.
+            size += 2 + confirmed.subscription.filter.len() + 1;
+            confirmed.identifier == first.identifier && size <= packet_size_max
+        };
+        let more = rest.iter().take(FILTERS_PER_PACKET - 1).take_while(fits);
+        let more = more.map(|confirmed| lowered(&confirmed.subscription, ceiling));
+        subscribe.filters.extend(more);
+        Some(subscribe)
     }
 
     fn remove(&mut self, filter: &ByteString) {

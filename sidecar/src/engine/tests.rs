@@ -1,7 +1,9 @@
 //! Sessions in memory: the test plays client, broker, network and clock.
 
 mod bounds;
+mod cloudevents;
 mod delivery;
+mod fuzzed;
 mod hold;
 mod leaving;
 mod limits;

@@ -1,0 +1,4 @@
+//! What the fuzz targets check, apart from libFuzzer: `make fuzz` runs them.
+
+pub mod codec;
+pub mod seeds;
