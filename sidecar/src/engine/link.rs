@@ -6,6 +6,7 @@ use endpoint::Settings;
 
 use super::codes::{self, Refused};
 use super::handshake::Limits;
+use super::tally::Refusal;
 use super::timer::{self, Timer};
 use super::{Broker, Client, Command, Credential, DialError, Engine, Event, Now, Output};
 use crate::packet::{ConnAck, Packet, Properties, PropertyId, ReasonCode};
@@ -121,7 +122,9 @@ impl Engine {
         // A client that said goodbye wants its will taken back, not left again.
         let will = match self.client {
             Client::Gone(super::Leave::Goodbye) => None,
-            _ => self.profile.will_for_broker(&self.settings),
+            _ => self
+                .profile
+                .will_for_broker(&self.settings, &self.link.limits),
         };
         self.link.will_left |= will.is_some();
         let connect = self.profile.connect_to_broker(
@@ -312,6 +315,11 @@ impl Engine {
         super::broker::report_words(&connack.properties, out);
         out.commands.push(Command::CloseBroker);
         self.forget_connection();
+        if self.lowers_will(code) {
+            let cleared = usize::from(code == ReasonCode::RETAIN_NOT_SUPPORTED);
+            self.tally.refuse(Refusal::RetainCleared, cleared);
+            return self.dial_again(now, out);
+        }
         if !self.opened {
             let somebody_waits = !self.client_is_gone() || !self.early.is_empty();
             return match codes::opening_waits(code) && somebody_waits {
@@ -327,6 +335,12 @@ impl Engine {
             Refused::Credential => self.end_with(ReasonCode::NOT_AUTHORIZED, out),
             Refused::Final => self.end_with(codes::as_disconnect(code), out),
         }
+    }
+
+    fn lowers_will(&mut self, code: ReasonCode) -> bool {
+        let (limits, v5) = (&mut self.link.limits, self.profile.is_v5());
+        let will = self.profile.will_for_broker(&self.settings, limits);
+        will.is_some_and(|will| limits.learn_from_refusal(code, &will, v5))
     }
 
     /// The newest credential has been refused for 5 min.

@@ -1,4 +1,4 @@
-//! Engine rules, section 4.
+//! `docs/engine-rules.md`: to the broker, and to the client.
 
 use super::*;
 use crate::packet::PropertyId;
@@ -349,5 +349,41 @@ fn a_will_is_lowered_to_the_ceiling_and_to_what_the_broker_takes() {
             panic!("the will")
         };
         assert_eq!(will.qos as u8, published);
+    }
+}
+
+#[test]
+fn a_will_that_the_broker_refuses_as_it_is_is_lowered_like_a_publish() {
+    let qos = ReasonCode::QOS_NOT_SUPPORTED;
+    let retain = ReasonCode::RETAIN_NOT_SUPPORTED;
+    // A client of MQTT 5 is told of retained messages, and decides itself.
+    for (version, code, lowered) in [
+        (ProtocolVersion::V5, qos, Some((0, true))),
+        (ProtocolVersion::V311, qos, Some((0, true))),
+        (ProtocolVersion::V311, retain, Some((1, false))),
+        (ProtocolVersion::V5, retain, None),
+    ] {
+        let client = Connect {
+            will: Some(will()),
+            ..connect(version)
+        };
+        let mut world = World::new(client, json!({}));
+        world.wait_for_dial();
+        world.dialled("t1");
+        world.broker(refusal(code));
+        let Some((qos, retain)) = lowered else {
+            assert_eq!(world.take_client(), [refusal(code)]);
+            continue;
+        };
+        assert!(world.take_client().is_empty(), "{version:?} {code}");
+        world.wait_for_dial();
+        world.dialled("t1");
+        let will = world.connect_read().will.expect("the will");
+        assert_eq!((will.qos as u8, will.retain), (qos, retain));
+        let cleared = world.refused(Refusal::RetainCleared);
+        assert_eq!(cleared, u64::from(!retain));
+        world.broker(refusal(code));
+        assert_eq!(world.take_client().len(), 1, "it is lowered once");
+        assert!(world.ended());
     }
 }

@@ -1,4 +1,4 @@
-//! Engine rules, section 5.
+//! `docs/engine-rules.md`: broker lost, and back.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Engine rules, section 6.
+//! `docs/engine-rules.md`: leaving.
 
 use super::*;
 use crate::packet::PropertyId;

@@ -1,4 +1,4 @@
-//! Engine rules, section 4: flow, time limits and subscriptions.
+//! `docs/engine-rules.md`: flow, time limits and subscriptions.
 
 use super::*;
 use crate::packet::{DecodeError, PropertyId, UnsubAck, Unsubscribe};
@@ -311,4 +311,29 @@ fn a_3_1_1_client_is_told_every_refused_filter_by_0x80() {
     world.client(Packet::Subscribe(subscribe(1, &filters, Qos::AtLeastOnce)));
     world.broker(suback(1, &[1, 0x87, 0x97]));
     assert_eq!(world.take_client(), [suback(1, &[1, 0x80, 0x80])]);
+}
+
+#[test]
+fn the_lesser_keep_alive_of_endpoint_and_broker_holds_and_0_is_none() {
+    for (endpoint, broker, expected) in [
+        (20, Some(5), 5),
+        (5, Some(20), 5),
+        (5, Some(0), 5),
+        (0, Some(5), 5),
+        (5, None, 5),
+    ] {
+        let mut world = World::new(v5(), json!({"keepAliveSeconds": endpoint}));
+        world.dialled("t1");
+        let told = broker.map(Property::ServerKeepAlive);
+        world.broker(connack_with(false, told.into_iter().collect()));
+        world.forget();
+        world.advance(Duration::from_secs(expected) - Duration::from_millis(1));
+        assert!(world.take_broker().is_empty(), "{endpoint} {broker:?}");
+        world.advance(Duration::from_millis(1));
+        assert_eq!(
+            world.take_broker(),
+            [Packet::PingReq],
+            "{endpoint} {broker:?}"
+        );
+    }
 }

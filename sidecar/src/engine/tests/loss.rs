@@ -1,4 +1,4 @@
-//! Engine rules, sections 5 and 7: the broker is lost in the middle of every exchange.
+//! `docs/engine-rules.md`: the broker is lost in the middle of every exchange.
 
 use super::*;
 use crate::packet::{Auth, UnsubAck, Unsubscribe};

@@ -1,4 +1,4 @@
-//! Engine rules, section 3.
+//! `docs/engine-rules.md`: opening.
 
 use super::*;
 use crate::engine::handshake::{admit, broker_client_id};
