@@ -1,6 +1,7 @@
 //! Certificates of the tests: an authority, servers on this machine, and clients.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -63,6 +64,15 @@ impl Authority {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
         params.not_before = rcgen::date_time_ymd(2020, 1, 1);
         params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        self.sign(params)
+    }
+
+    /// A server on this machine whose certificate ends within three days.
+    pub fn ending_server(&self) -> Identity {
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let end = now.expect("a clock after 1970") + Duration::from_secs(3 * 24 * 3_600 - 60);
+        params.not_after = rcgen::date_time_ymd(1970, 1, 1) + end;
         self.sign(params)
     }
 

@@ -1,8 +1,8 @@
 //! A fake of Event Grid's MQTT broker, which exists only in Azure.
 //!
 //! It is a broker of some hundred lines on the sidecar's own codec, behind TLS with a certificate for a name as Event
-//! Grid's are, and it is as strict as that one's documents are: [`limits`] has the rules, [`state`] the sessions and
-//! [`connection`] one client's life. What breaks a rule is refused and written into a journal as `break`. It shows what
+//! Grid's are, and it is as strict as that one's documents are: [`limits`] has the rules, `state` the sessions and
+//! `connection` one client's life. What breaks a rule is refused and written into a journal as `break`. It shows what
 //! the sidecar does with a broker that has these rules; it cannot show that the real one has no others.
 
 mod connection;
