@@ -42,7 +42,11 @@ impl Engine {
     /// Subscribes the `from`-th and following confirmed filters again, or goes on when there are no more.
     fn resubscribe(&mut self, from: usize, now: Now, out: &mut Output) {
         let packet_id = self.inflight.free_packet_id();
-        let Some(subscribe) = self.subscriptions.again(from, packet_id, self.qos_max()) else {
+        let event_grid = self.settings.is_event_grid();
+        let again = self
+            .subscriptions
+            .again(from, packet_id, self.qos_max(), event_grid);
+        let Some(subscribe) = again else {
             self.broker = Broker::Up;
             return self.go_on(now, out);
         };

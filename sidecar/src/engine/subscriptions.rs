@@ -11,8 +11,11 @@ use crate::packet::{
 pub(super) const FILTERS_MAX: usize = 1_000;
 /// The most bytes of filters of one session.
 pub(super) const FILTER_BYTES_MAX: usize = 256 << 10;
-/// Filters in one SUBSCRIBE when they are made again: Event Grid takes 10, Azure IoT Operations 8.
+/// Filters in one SUBSCRIBE when they are made again: Azure IoT Operations takes 8.
 const FILTERS_PER_PACKET: usize = 8;
+/// Event Grid takes 10, five packets a second of a session, and 50 filters of a session: in packets of 8 they would be
+/// too many at once, and it would end the connection.
+const EVENT_GRID_FILTERS_PER_PACKET: usize = 10;
 
 /// The subscriptions that the broker confirmed.
 #[derive(Debug, Default)]
@@ -77,11 +80,16 @@ impl Subscriptions {
         from: usize,
         packet_id: PacketId,
         ceiling: Qos,
+        event_grid: bool,
     ) -> Option<Subscribe> {
         let first = self.confirmed.get(from)?;
+        let most = match event_grid {
+            true => EVENT_GRID_FILTERS_PER_PACKET,
+            false => FILTERS_PER_PACKET,
+        };
         let filters = self.confirmed[from..]
             .iter()
-            .take(FILTERS_PER_PACKET)
+            .take(most)
             .take_while(|confirmed| confirmed.identifier == first.identifier)
             .map(|confirmed| lowered(&confirmed.subscription, ceiling));
         let identifier = first.identifier.map(Property::SubscriptionIdentifier);

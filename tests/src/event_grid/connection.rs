@@ -39,6 +39,8 @@ struct Client {
     expiry_seconds: u32,
     /// When its token ends.
     token_end: Instant,
+    /// When it subscribed or unsubscribed within the last second.
+    subscribes: Vec<Instant>,
 }
 
 struct Stream {
@@ -179,6 +181,7 @@ impl Client {
             number,
             expiry_seconds: asked.min(allowed),
             token_end,
+            subscribes: Vec::new(),
         };
         let will = connect.will.as_ref().map(|will| &will.properties);
         let delay = will.and_then(|will| will.int(PropertyId::WillDelayInterval));
@@ -222,6 +225,13 @@ impl Client {
         if let Err(refused) = limits::packet(&packet) {
             return self.breaks(Some(refused));
         }
+        if matches!(packet, Packet::Subscribe(_) | Packet::Unsubscribe(_)) && !self.may_subscribe()
+        {
+            return self.breaks(Some((
+                ReasonCode::QUOTA_EXCEEDED,
+                "a session subscribes at most 5 times a second",
+            )));
+        }
         let answers = match packet {
             Packet::Publish(publish) => self.on_publish(&publish),
             Packet::PubAck(ack) => {
@@ -252,6 +262,15 @@ impl Client {
             _ => return self.breaks(Some((ReasonCode::PROTOCOL_ERROR, "no packet of a client"))),
         };
         Outcome::Answers(answers)
+    }
+
+    /// Whether it has not done so too often; this time is counted.
+    fn may_subscribe(&mut self) -> bool {
+        let now = Instant::now();
+        self.subscribes
+            .retain(|time| now - *time < Duration::from_secs(1));
+        self.subscribes.push(now);
+        self.subscribes.len() <= limits::SUBSCRIBES_PER_SECOND_MAX
     }
 
     fn on_publish(&self, publish: &Publish) -> Vec<Packet> {

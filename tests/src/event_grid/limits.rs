@@ -21,6 +21,8 @@ pub const USER_PROPERTIES_BYTES_MAX: usize = 32 * 1024;
 pub const AUTHENTICATION_DATA_BYTES_MAX: usize = 8 * 1024;
 /// Filters of one SUBSCRIBE.
 pub const FILTERS_PER_PACKET_MAX: usize = 10;
+/// SUBSCRIBE and UNSUBSCRIBE packets of one session in a second.
+pub const SUBSCRIBES_PER_SECOND_MAX: usize = 5;
 /// Subscriptions of one session.
 pub const SUBSCRIPTIONS_MAX: usize = 50;
 /// Topics, filters, response topics, content types and correlation data, in bytes.
