@@ -7,9 +7,11 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
 };
-use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{WantsServerCert, WebPkiClientVerifier};
+use rustls::{ConfigBuilder, RootCertStore, ServerConfig, WantsVerifier};
 use tokio_rustls::TlsAcceptor;
 
 /// A certificate and its key, PEM.
@@ -141,16 +143,39 @@ fn params(name: &str) -> CertificateParams {
 
 /// A TLS server with this certificate that asks its clients for none.
 pub fn acceptor(identity: &Identity) -> TlsAcceptor {
+    accepting(identity, |builder| builder.with_no_client_auth())
+}
+
+/// The same for clients with a certificate of this authority.
+pub fn acceptor_of_clients(identity: &Identity, authority: &Authority) -> TlsAcceptor {
+    let mut roots = RootCertStore::empty();
+    let root = CertificateDer::from_pem_slice(authority.certificate().as_bytes()).expect("PEM");
+    roots.add(root).expect("a certificate");
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
+        .build()
+        .expect("a root");
+    accepting(identity, |builder| {
+        builder.with_client_cert_verifier(verifier)
+    })
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn accepting(
+    identity: &Identity,
+    clients: impl FnOnce(
+        ConfigBuilder<ServerConfig, WantsVerifier>,
+    ) -> ConfigBuilder<ServerConfig, WantsServerCert>,
+) -> TlsAcceptor {
     let chain = CertificateDer::pem_slice_iter(identity.certificate.as_bytes())
         .collect::<Result<Vec<_>, _>>()
         .expect("PEM");
     let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).expect("PEM");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
+    let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
-        .expect("TLS 1.3")
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .expect("a pair");
-    TlsAcceptor::from(Arc::new(config))
+        .expect("TLS 1.3");
+    let config = clients(builder).with_single_cert(chain, key);
+    TlsAcceptor::from(Arc::new(config.expect("a pair")))
 }

@@ -4,76 +4,20 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use endpoint::contract::Mount;
-use serde_json::{Value, json};
+use serde_json::json;
 use sidecar::packet::{
     Ack, Disconnect, Packet, PacketId, Property, PropertyId, ProtocolVersion, Publish, Qos,
     ReasonCode, Subscribe, Subscription, Will,
 };
 use tests::app::{App, VERSIONS, Version};
-use tests::event_grid::{EventGrid, NAME, Namespace, limits};
+use tests::event_grid::{Cloud, Namespace, limits};
 use tests::eventually;
-use tests::mounts::Mounts;
 use tests::raw::{Raw, connect, properties, publish, subscribe};
-use tests::sidecar::Sidecar;
-use tests::token_service::{Reply, Service, TokenService};
+use tests::token_service::Reply;
 
 /// Short, so that a test sees its end; the sidecar asks again after 80 % of it.
 const SHORT: Duration = Duration::from_secs(5);
 const LONG: Duration = Duration::from_secs(86_400);
-
-struct Cloud {
-    sidecar: Sidecar,
-    entra: TokenService,
-    grid: EventGrid,
-    _mounts: Mounts,
-}
-
-impl Cloud {
-    /// Everything running; `changes` are laid over the settings.
-    async fn new(namespace: Namespace, lifetime: Duration, changes: Value) -> Cloud {
-        let grid = EventGrid::start(namespace).await;
-        let issuer = grid.issuer();
-        let entra = TokenService::start(
-            Service::Metadata,
-            &grid.authority,
-            lifetime,
-            move |granted| {
-                issuer.issue(granted.last().map_or("", String::as_str), lifetime);
-            },
-        )
-        .await;
-        let mut settings = json!({
-            "host": format!("{NAME}:{}", grid.port),
-            "tls": {"mode": "Enabled", "trustedCaCertificateConfigMapRef": "ca"},
-            "authentication": {
-                "method": "SystemAssignedManagedIdentity",
-                "systemAssignedManagedIdentitySettings": {"audience": "https://eventgrid.azure.net"},
-            },
-        });
-        for (name, value) in changes.as_object().expect("an object") {
-            settings[name] = value.clone();
-        }
-        let mounts = Mounts::new(settings);
-        let ca = grid.authority.certificate().as_bytes();
-        mounts.swap("default", Mount::Ca, &[("ca.crt", ca)]);
-        let metadata = format!("http://127.0.0.1:{}", entra.port);
-        let environment = [("AZURE_POD_IDENTITY_AUTHORITY_HOST", metadata.as_str())];
-        let sidecar = Sidecar::start_among(&mounts, &EventGrid::hosts(), &environment).await;
-        Cloud {
-            sidecar,
-            entra,
-            grid,
-            _mounts: mounts,
-        }
-    }
-
-    /// Nothing was sent that Event Grid does not take.
-    fn assert_no_rule_is_broken(&self) {
-        let broken = self.grid.said("break");
-        assert!(broken.is_empty(), "{broken:?}");
-    }
-}
 
 fn sessions(max: usize) -> Namespace {
     Namespace {
@@ -391,5 +335,21 @@ async fn more_filters_than_event_grid_takes_are_refused_as_it_says() {
     match app.next().await {
         Packet::SubAck(suback) => assert_eq!(suback.codes, [ReasonCode::QUOTA_EXCEEDED]),
         other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_certificate_lets_in_without_token_and_user_name() {
+    let namespace = Namespace {
+        certificates: true,
+        ..Namespace::default()
+    };
+    for version in VERSIONS {
+        let cloud = Cloud::with_certificate(namespace).await;
+        let app = App::connect(version, cloud.sidecar.port, "app").await;
+        app.subscribe("line/+", 1).await;
+        publish_and_wait(&app, 0..3).await;
+        eventually::is_true("they come back", || app.record().received.len() == 3).await;
+        cloud.assert_no_rule_is_broken();
     }
 }

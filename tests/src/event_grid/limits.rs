@@ -40,16 +40,16 @@ pub const METHOD: &str = "OAUTH2-JWT";
 /// Why something is refused, and the rule in words.
 pub type Refused = (ReasonCode, &'static str);
 
-/// Whether a CONNECT keeps the rules that need no state.
+/// Whether a CONNECT keeps the rules that need no state; a client with a certificate brings no token.
 ///
 /// # Errors
 /// The CONNACK that refuses it.
-pub fn connect(connect: &Connect) -> Result<(), Refused> {
+pub fn connect(connect: &Connect, certificate: bool) -> Result<(), Refused> {
     let properties = &connect.properties;
     if connect.version != ProtocolVersion::V5 {
         return Err((
             ReasonCode::UNSUPPORTED_PROTOCOL_VERSION,
-            "tokens need MQTT 5",
+            "this fake speaks MQTT 5",
         ));
     }
     if connect.client_id.is_empty() {
@@ -59,10 +59,11 @@ pub fn connect(connect: &Connect) -> Result<(), Refused> {
         ));
     }
     no_user_properties(properties)?;
-    if properties.text(PropertyId::AuthenticationMethod).as_deref() != Some(METHOD) {
+    let method = properties.text(PropertyId::AuthenticationMethod);
+    if method.as_deref() != (!certificate).then_some(METHOD) {
         return Err((
             ReasonCode::BAD_AUTHENTICATION_METHOD,
-            "the method is OAUTH2-JWT",
+            "the method is OAUTH2-JWT, beside a certificate none",
         ));
     }
     if let Some(will) = &connect.will {
