@@ -5,7 +5,7 @@ RELEASE = $(CARGO) build --release --locked
 # Where tests/setup.sh puts cargo-deny if there is none.
 export PATH := $(PATH):$(CURDIR)/target/tools/bin
 
-.PHONY: help build demo test faults bench soak fuzz instructions fmt lint audit crd setup crd-check deny
+.PHONY: help build demo test faults bench soak fuzz clients instructions fmt lint audit crd setup crd-check deny
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -43,6 +43,11 @@ soak: ## random lives of a session against the engine: SEQUENCES=N, ten million 
 # Needs the nightly toolchain and cargo-fuzz; says how to install them.
 fuzz: ## the codec and the engine fed with anything: FUZZ_SECONDS=N for each target, 60 without it
 	FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) sidecar/fuzz/run.sh
+
+clients: ## mosquitto's, Paho's, MQTT.js' and rumqttc's clients through the sidecar; WRITE=1 writes docs/clients.md
+	tests/clients/install.sh
+	$(CARGO) build --workspace --exclude e2e --bin dataflow-sidecar --bin clients --locked
+	target/debug/clients $(if $(WRITE),--write)
 
 instructions: ## instructions a message by callgrind, against their budget; WRITE=1 writes it
 	tests/setup.sh instructions

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests (`setup.sh test`), the benchmark (`bench`), the count of instructions (`instructions`) or the checks
-# of the dependencies (`deny`) need and a Debian or Ubuntu machine lacks. Where it may not, it prints the one command that does.
+# Installs what the tests (`setup.sh test`), the benchmark (`bench`), the count of instructions (`instructions`), the real
+# clients (`clients`) or the checks of the dependencies (`deny`) need and a Debian or Ubuntu machine lacks. Where it may not, it prints the one command that does.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,8 +20,10 @@ case "${1:-test}" in
   bench) packages=(mosquitto nginx libnginx-mod-stream haproxy stunnel4) ;;
   # What counts instructions.
   instructions) packages=(valgrind) ;;
+  # The broker, its plugin and its own clients.
+  clients) packages=(mosquitto mosquitto-clients mosquitto-dev libmosquitto-dev gcc libc6-dev) ;;
   *)
-    echo "usage: $0 test|bench|instructions|deny" >&2
+    echo "usage: $0 test|bench|instructions|clients|deny" >&2
     exit 64
     ;;
 esac
