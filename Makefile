@@ -5,7 +5,7 @@ RELEASE = $(CARGO) build --release --locked
 # Where tests/setup.sh puts cargo-deny if there is none.
 export PATH := $(PATH):$(CURDIR)/target/tools/bin
 
-.PHONY: help build demo test faults bench bench-webhook endurance soak fuzz instructions fmt lint audit crd setup crd-check deny
+.PHONY: help build demo test faults bench bench-webhook endurance soak fuzz clients instructions fmt lint audit crd setup crd-check deny
 
 help: ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 18
@@ -54,6 +54,11 @@ endurance: ## an hour at 2,000 messages a second with rotations and broker resta
 	$(RELEASE) -p sidecar
 	$(RELEASE) -p tests --bin endurance
 	target/release/endurance $(if $(SECONDS),--seconds $(SECONDS))
+
+clients: ## mosquitto's, Paho's, MQTT.js' and rumqttc's clients through the sidecar; WRITE=1 writes docs/clients.md
+	tests/clients/install.sh
+	$(CARGO) build --workspace --exclude e2e --bin dataflow-sidecar --bin clients --locked
+	target/debug/clients $(if $(WRITE),--write)
 
 instructions: ## instructions a message by callgrind, against their budget; WRITE=1 writes it
 	tests/setup.sh instructions

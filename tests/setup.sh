@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the tests (`setup.sh test`), the benchmark (`bench`), the count of instructions (`instructions`), the tests of
-# the alerts (`alerts`), the checks of the dependencies (`deny`) or a release (`release`) need and a Debian or Ubuntu machine
-# lacks. Where it may not, it prints the one command that does.
+# Installs what the tests (`setup.sh test`), the benchmark (`bench`), the count of instructions (`instructions`), the real clients
+# (`clients`), the tests of the alerts (`alerts`), the checks of the dependencies (`deny`) or a release (`release`) need and a
+# Debian or Ubuntu machine lacks. Where it may not, it prints the one command that does.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -30,10 +30,12 @@ case "${1:-test}" in
   bench) packages=(mosquitto nginx libnginx-mod-stream haproxy stunnel4) ;;
   # What counts instructions.
   instructions) packages=(valgrind) ;;
+  # The broker, its plugin and its own clients.
+  clients) packages=(mosquitto mosquitto-clients mosquitto-dev libmosquitto-dev gcc libc6-dev) ;;
   # promtool.
   alerts) packages=(prometheus) ;;
   *)
-    echo "usage: $0 test|bench|instructions|alerts|deny|release" >&2
+    echo "usage: $0 test|bench|instructions|clients|alerts|deny|release" >&2
     exit 64
     ;;
 esac

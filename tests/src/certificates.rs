@@ -1,14 +1,17 @@
 //! Certificates of the tests: an authority, servers on this machine, and clients.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
 };
-use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{WantsServerCert, WebPkiClientVerifier};
+use rustls::{ConfigBuilder, RootCertStore, ServerConfig, WantsVerifier};
 use tokio_rustls::TlsAcceptor;
 
 /// A certificate and its key, PEM.
@@ -63,6 +66,15 @@ impl Authority {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
         params.not_before = rcgen::date_time_ymd(2020, 1, 1);
         params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        self.sign(params)
+    }
+
+    /// A server on this machine whose certificate ends within three days.
+    pub fn ending_server(&self) -> Identity {
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let end = now.expect("a clock after 1970") + Duration::from_secs(3 * 24 * 3_600 - 60);
+        params.not_after = rcgen::date_time_ymd(1970, 1, 1) + end;
         self.sign(params)
     }
 
@@ -131,16 +143,39 @@ fn params(name: &str) -> CertificateParams {
 
 /// A TLS server with this certificate that asks its clients for none.
 pub fn acceptor(identity: &Identity) -> TlsAcceptor {
+    accepting(identity, |builder| builder.with_no_client_auth())
+}
+
+/// The same for clients with a certificate of this authority.
+pub fn acceptor_of_clients(identity: &Identity, authority: &Authority) -> TlsAcceptor {
+    let mut roots = RootCertStore::empty();
+    let root = CertificateDer::from_pem_slice(authority.certificate().as_bytes()).expect("PEM");
+    roots.add(root).expect("a certificate");
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
+        .build()
+        .expect("a root");
+    accepting(identity, |builder| {
+        builder.with_client_cert_verifier(verifier)
+    })
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn accepting(
+    identity: &Identity,
+    clients: impl FnOnce(
+        ConfigBuilder<ServerConfig, WantsVerifier>,
+    ) -> ConfigBuilder<ServerConfig, WantsServerCert>,
+) -> TlsAcceptor {
     let chain = CertificateDer::pem_slice_iter(identity.certificate.as_bytes())
         .collect::<Result<Vec<_>, _>>()
         .expect("PEM");
     let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).expect("PEM");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
+    let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
-        .expect("TLS 1.3")
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .expect("a pair");
-    TlsAcceptor::from(Arc::new(config))
+        .expect("TLS 1.3");
+    let config = clients(builder).with_single_cert(chain, key);
+    TlsAcceptor::from(Arc::new(config.expect("a pair")))
 }

@@ -1,10 +1,11 @@
 //! A fake of Event Grid's MQTT broker, which exists only in Azure.
 //!
 //! It is a broker of some hundred lines on the sidecar's own codec, behind TLS with a certificate for a name as Event
-//! Grid's are, and it is as strict as that one's documents are: [`limits`] has the rules, [`state`] the sessions and
-//! [`connection`] one client's life. What breaks a rule is refused and written into a journal as `break`. It shows what
+//! Grid's are, and it is as strict as that one's documents are: [`limits`] has the rules, `state` the sessions and
+//! `connection` one client's life. What breaks a rule is refused and written into a journal as `break`. It shows what
 //! the sidecar does with a broker that has these rules; it cannot show that the real one has no others.
 
+mod cloud;
 mod connection;
 pub mod limits;
 mod state;
@@ -15,7 +16,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use crate::certificates::{Authority, acceptor};
+use crate::certificates::{Authority, acceptor, acceptor_of_clients};
+pub use cloud::Cloud;
 use state::State;
 
 /// A host name as Event Grid gives its namespaces; the sidecar knows the broker by it.
@@ -28,6 +30,8 @@ pub struct Namespace {
     pub session_expiry_seconds_max: u32,
     /// Sessions of one identity, those without a connection too.
     pub sessions_max: usize,
+    /// Clients have certificates, which name them, in place of tokens.
+    pub certificates: bool,
 }
 
 impl Default for Namespace {
@@ -35,6 +39,7 @@ impl Default for Namespace {
         Self {
             session_expiry_seconds_max: 3_600,
             sessions_max: 1,
+            certificates: false,
         }
     }
 }
@@ -70,7 +75,11 @@ impl EventGrid {
     /// Starts it.
     pub async fn start(namespace: Namespace) -> Self {
         let authority = Authority::new("event grid's authority");
-        let acceptor = acceptor(&authority.server_for(&[NAME]));
+        let server = authority.server_for(&[NAME]);
+        let acceptor = match namespace.certificates {
+            true => acceptor_of_clients(&server, &authority),
+            false => acceptor(&server),
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let state: Shared = Arc::new(Mutex::new(State::new(namespace)));

@@ -8,6 +8,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -247,7 +249,17 @@ impl State {
     }
 
     fn grant(&mut self) -> String {
-        let token = format!("e30.granted{}.signature", self.granted.len() + 1);
+        let name = match self.service {
+            Service::Metadata => "metadata",
+            Service::Entra => "entra",
+        };
+        let claims = json!({
+            "aud": "https://eventgrid.azure.net",
+            "iss": "https://sts.windows.net/tenant/",
+            "sub": format!("identity-of-{name}"),
+        });
+        let claims = URL_SAFE_NO_PAD.encode(claims.to_string());
+        let token = format!("e30.{claims}.granted{}", self.granted.len() + 1);
         self.granted.push(token.clone());
         (self.on_grant)(&self.granted);
         let seconds = self.lifetime.as_secs();

@@ -267,16 +267,3 @@ async fn without_a_bundle_public_authorities_and_those_of_a_file_are_trusted() {
         broken.text
     );
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_good_handshake_shows_names_issuer_and_end() {
-    let (_broker, mounts) = tls_broker(Listener::new(TLS, Demand::Token)).await;
-    let text = Ladder::of(&mounts).await.text("TLS");
-    for part in [
-        "certificate 1: CN=server for localhost, 127.0.0.1, ::1",
-        "issued by CN=test authority",
-        "expires in",
-    ] {
-        assert!(text.contains(part), "{part}: {text}");
-    }
-}

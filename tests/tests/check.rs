@@ -5,11 +5,14 @@ use std::path::Path;
 
 use endpoint::contract::{MOUNTS, Mount};
 use serde_json::{Value, json};
+use tests::app::{App, Version};
 use tests::certificates::Authority;
 use tests::check::{self, Ladder};
+use tests::eventually;
 use tests::mosquitto::{Carrier, Demand, Listener, Mosquitto};
 use tests::mounts::Mounts;
 use tests::setup::{Method, token};
+use tests::sidecar::Sidecar;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -317,17 +320,12 @@ async fn check_of_no_such_endpoint_is_broken_at_its_files() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn check_prints_the_same_ladder_for_machines_and_people() {
-    let broker = BY_TOKEN.start_broker("").await;
-    let mounts = BY_TOKEN.mounts(&broker);
-    let ladder = Ladder::of(&mounts).await;
-    assert!(ladder.ok, "{ladder:#?}");
-    let output = check::run(&mounts, &[], &[]).await;
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
-    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
-    for step in ["files", "settings", "trust", "DNS", "TCP", "TLS", "CONNECT"] {
-        assert!(!ladder.text(step).is_empty(), "{step}: {ladder:#?}");
-        let shows = |line: &str| line.split_whitespace().nth(1) == Some(step);
-        assert!(lines.lines().any(shows), "{step}: {lines}");
-    }
+async fn the_log_explains_a_proxy_as_check_does() {
+    let brokers = Brokers::start().await;
+    let says = "HTTP status 502; a proxy before the broker does not reach it";
+    let case = cases(&brokers).into_iter().find(|case| case.says == says);
+    let case = case.expect("it is among the cases");
+    let sidecar = Sidecar::start(&case.mounts).await;
+    let _app = App::start(Version::V5, sidecar.port, "app");
+    eventually::is_true("the log says it", || sidecar.log().contains(says)).await;
 }

@@ -7,6 +7,7 @@ pub mod certificates;
 pub mod exchange;
 pub mod route;
 mod activity;
+mod weight;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -70,8 +71,8 @@ const STREAMS_MAX: u32 = 100;
 
 /// The head of a request: an API server sends a few hundred bytes, and every connection may send this much unread.
 const HEAD_BYTES_MAX: u32 = 16 * 1024;
-/// What an HTTP/2 peer may send of a body, and of all bodies of its connection, before it is read: of 512 connections
-/// that is as much as one large review.
+/// What an HTTP/2 peer may send of a body, and of all bodies of its connection, before it is read: 32 MiB for all
+/// connections.
 const STREAM_WINDOW_BYTES: u32 = 32 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 64 * 1024;
 /// Requests that a peer took back before they were looked at, or that broke the protocol. A peer with more of them does

@@ -1,5 +1,6 @@
-//! The seeds: packets of every type, written by the encoder.
+//! The seeds: packets of every type, written by the encoder, and lives of a session that are worth changing.
 
+mod lives;
 mod packets;
 
 use bytes::BytesMut;
@@ -13,6 +14,7 @@ pub fn all() -> Vec<(&'static str, Vec<Seed>)> {
     vec![
         ("codec_client", codec(Role::Client)),
         ("codec_broker", codec(Role::Broker)),
+        ("engine", lives::all()),
     ]
 }
 

@@ -106,12 +106,12 @@ pub(crate) fn public_roots_and(file: Option<&Path>) -> Result<Arc<RootCertStore>
                 path.display()
             )
         };
-        let before = roots.len();
-        for certificate in CertificateDer::pem_file_iter(path).map_err(|error| problem(&error))? {
-            let certificate = certificate.map_err(|error| problem(&error))?;
-            roots.add(certificate).map_err(|error| problem(&error))?;
-        }
-        if roots.len() == before {
+        let certificates = CertificateDer::pem_file_iter(path)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| problem(&error))?;
+        // It may be the bundle of a whole system, where one that cannot be read must not spoil the others.
+        let (added, _) = roots.add_parsable_certificates(certificates);
+        if added == 0 {
             return Err(problem(&"it holds no certificate"));
         }
     }

@@ -72,11 +72,27 @@ fn explain(error: &Error) -> String {
         Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(_)) => {
             "the server did not agree to the subprotocol mqtt; this port does not carry MQTT".into()
         }
+        Error::Protocol(ProtocolError::HandshakeIncomplete) => {
+            no_websocket("it closed the connection")
+        }
+        // Whether it closes or resets is chance: it depends on what of ours it had read.
+        Error::Io(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof
+            ) =>
+        {
+            no_websocket("it closed the connection")
+        }
         Error::Io(error) => super::explain(error),
-        error => format!(
-            "{error}; the port may not speak WebSocket: set protocol to Mqtt or use the WebSocket port"
-        ),
+        error => no_websocket(&error.to_string()),
     }
+}
+
+fn no_websocket(problem: &str) -> String {
+    format!(
+        "{problem}; the port may not speak WebSocket: set protocol to Mqtt or use the WebSocket port"
+    )
 }
 
 /// An answer of HTTP instead of the upgrade.

@@ -45,9 +45,10 @@ impl Engine {
     fn resubscribe(&mut self, from: usize, now: Now, out: &mut Output) {
         let packet_id = self.inflight.free_packet_id();
         let size_max = self.link.limits.packet_size_max;
+        let event_grid = self.settings.is_event_grid();
         let again = self
             .subscriptions
-            .again(from, packet_id, self.qos_max(), size_max);
+            .again(from, packet_id, self.qos_max(), size_max, event_grid);
         let Some(subscribe) = again else {
             self.unsubscribed = false;
             self.broker = Broker::Up;

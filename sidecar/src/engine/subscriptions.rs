@@ -14,8 +14,11 @@ use crate::packet::{
 pub(super) const FILTERS_MAX: usize = 1_000;
 /// The most bytes of filters of one session.
 pub(super) const FILTER_BYTES_MAX: usize = 256 << 10;
-/// Filters in one SUBSCRIBE when they are made again: Event Grid takes 10, Azure IoT Operations 8.
+/// Filters in one SUBSCRIBE when they are made again: Azure IoT Operations takes 8.
 const FILTERS_PER_PACKET: usize = 8;
+/// Event Grid takes 10, five packets a second of a session, and 50 filters of a session: in packets of 8 they would be
+/// too many at once, and it would end the connection.
+const EVENT_GRID_FILTERS_PER_PACKET: usize = 10;
 
 /// Bytes by which Remaining Length grows from one filter to the most that a session has.
 const LENGTH_GROWTH_MAX: usize = 2;
@@ -98,8 +101,13 @@ impl Subscriptions {
         packet_id: PacketId,
         ceiling: Qos,
         packet_size_max: usize,
+        event_grid: bool,
     ) -> Option<Subscribe> {
         let (first, rest) = self.confirmed.get(from..)?.split_first()?;
+        let most = match event_grid {
+            true => EVENT_GRID_FILTERS_PER_PACKET,
+            false => FILTERS_PER_PACKET,
+        };
         let identifier = first.identifier.map(Property::SubscriptionIdentifier);
         let mut subscribe = Subscribe {
             packet_id,
@@ -113,7 +121,7 @@ impl Subscriptions {
             size += 2 + confirmed.subscription.filter.len() + 1;
             confirmed.identifier == first.identifier && size <= packet_size_max
         };
-        let more = rest.iter().take(FILTERS_PER_PACKET - 1).take_while(fits);
+        let more = rest.iter().take(most - 1).take_while(fits);
         let more = more.map(|confirmed| lowered(&confirmed.subscription, ceiling));
         subscribe.filters.extend(more);
         Some(subscribe)

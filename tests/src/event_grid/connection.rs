@@ -21,6 +21,9 @@ use super::{Shared, lock};
 /// A client that sends no CONNECT is not waited for longer.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 
+/// Longer than any test.
+const CERTIFICATE_LIFETIME: Duration = Duration::from_secs(86_400);
+
 /// More than any test has on its way to one client; a message above that is not delivered, and its test fails.
 const ORDERS_MAX: usize = 1_024;
 
@@ -39,6 +42,8 @@ struct Client {
     expiry_seconds: u32,
     /// When its token ends.
     token_end: Instant,
+    /// When it subscribed or unsubscribed within the last second.
+    subscribes: Vec<Instant>,
 }
 
 struct Stream {
@@ -59,7 +64,8 @@ pub(super) async fn serve(stream: TlsStream<TcpStream>, shared: Shared) {
         return;
     };
     let (orders, mut inbox) = channel(ORDERS_MAX);
-    let opened = Client::open(&connect, shared.clone(), orders);
+    let certificate = stream.stream.get_ref().1.peer_certificates().is_some();
+    let opened = Client::open(&connect, certificate, shared.clone(), orders);
     let (mut client, answer) = match opened {
         Ok(opened) => opened,
         Err((code, rule)) => {
@@ -163,11 +169,15 @@ impl Stream {
 impl Client {
     fn open(
         connect: &Connect,
+        certificate: bool,
         shared: Shared,
         orders: Sender<Order>,
     ) -> Result<(Client, Packet), Refused> {
-        limits::connect(connect)?;
-        let token_end = check_token(&shared, &connect.properties)?;
+        limits::connect(connect, certificate)?;
+        let token_end = match certificate {
+            true => Instant::now() + CERTIFICATE_LIFETIME,
+            false => check_token(&shared, &connect.properties)?,
+        };
         let (id, clean_start) = (connect.client_id.clone(), connect.clean_start);
         let (number, present) = lock(&shared).open(&id, clean_start, orders)?;
         let asked = connect.properties.int(PropertyId::SessionExpiryInterval);
@@ -179,6 +189,7 @@ impl Client {
             number,
             expiry_seconds: asked.min(allowed),
             token_end,
+            subscribes: Vec::new(),
         };
         let will = connect.will.as_ref().map(|will| &will.properties);
         let delay = will.and_then(|will| will.int(PropertyId::WillDelayInterval));
@@ -192,8 +203,10 @@ impl Client {
             Property::MaximumQos(1),
             Property::MaximumPacketSize(limits::PACKET_SIZE_MAX as u32),
             Property::TopicAliasMaximum(limits::TOPIC_ALIASES_MAX),
-            Property::AuthenticationMethod(METHOD.into()),
         ];
+        if !certificate {
+            properties.push(Property::AuthenticationMethod(METHOD.into()));
+        }
         if asked > allowed {
             properties.push(Property::SessionExpiryInterval(allowed));
         }
@@ -221,6 +234,13 @@ impl Client {
     fn on_packet(&mut self, packet: Packet) -> Outcome {
         if let Err(refused) = limits::packet(&packet) {
             return self.breaks(Some(refused));
+        }
+        if matches!(packet, Packet::Subscribe(_) | Packet::Unsubscribe(_)) && !self.may_subscribe()
+        {
+            return self.breaks(Some((
+                ReasonCode::QUOTA_EXCEEDED,
+                "a session subscribes at most 5 times a second",
+            )));
         }
         let answers = match packet {
             Packet::Publish(publish) => self.on_publish(&publish),
@@ -252,6 +272,15 @@ impl Client {
             _ => return self.breaks(Some((ReasonCode::PROTOCOL_ERROR, "no packet of a client"))),
         };
         Outcome::Answers(answers)
+    }
+
+    /// Whether it has not done so too often; this time is counted.
+    fn may_subscribe(&mut self) -> bool {
+        let now = Instant::now();
+        self.subscribes
+            .retain(|time| now - *time < Duration::from_secs(1));
+        self.subscribes.push(now);
+        self.subscribes.len() <= limits::SUBSCRIBES_PER_SECOND_MAX
     }
 
     fn on_publish(&self, publish: &Publish) -> Vec<Packet> {

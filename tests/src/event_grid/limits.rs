@@ -21,6 +21,8 @@ pub const USER_PROPERTIES_BYTES_MAX: usize = 32 * 1024;
 pub const AUTHENTICATION_DATA_BYTES_MAX: usize = 8 * 1024;
 /// Filters of one SUBSCRIBE.
 pub const FILTERS_PER_PACKET_MAX: usize = 10;
+/// SUBSCRIBE and UNSUBSCRIBE packets of one session in a second.
+pub const SUBSCRIBES_PER_SECOND_MAX: usize = 5;
 /// Subscriptions of one session.
 pub const SUBSCRIPTIONS_MAX: usize = 50;
 /// Topics, filters, response topics, content types and correlation data, in bytes.
@@ -38,16 +40,16 @@ pub const METHOD: &str = "OAUTH2-JWT";
 /// Why something is refused, and the rule in words.
 pub type Refused = (ReasonCode, &'static str);
 
-/// Whether a CONNECT keeps the rules that need no state.
+/// Whether a CONNECT keeps the rules that need no state; a client with a certificate brings no token.
 ///
 /// # Errors
 /// The CONNACK that refuses it.
-pub fn connect(connect: &Connect) -> Result<(), Refused> {
+pub fn connect(connect: &Connect, certificate: bool) -> Result<(), Refused> {
     let properties = &connect.properties;
     if connect.version != ProtocolVersion::V5 {
         return Err((
             ReasonCode::UNSUPPORTED_PROTOCOL_VERSION,
-            "tokens need MQTT 5",
+            "this fake speaks MQTT 5",
         ));
     }
     if connect.client_id.is_empty() {
@@ -57,10 +59,11 @@ pub fn connect(connect: &Connect) -> Result<(), Refused> {
         ));
     }
     no_user_properties(properties)?;
-    if properties.text(PropertyId::AuthenticationMethod).as_deref() != Some(METHOD) {
+    let method = properties.text(PropertyId::AuthenticationMethod);
+    if method.as_deref() != (!certificate).then_some(METHOD) {
         return Err((
             ReasonCode::BAD_AUTHENTICATION_METHOD,
-            "the method is OAUTH2-JWT",
+            "the method is OAUTH2-JWT, beside a certificate none",
         ));
     }
     if let Some(will) = &connect.will {

@@ -6,6 +6,7 @@ use sidecar::packet::{
 };
 
 type Named = (&'static str, Packet);
+type NamedAck = (&'static str, fn(Ack) -> Packet);
 
 /// What this peer may send.
 pub(super) fn of(role: Role, version: ProtocolVersion) -> Vec<Named> {
@@ -159,7 +160,7 @@ fn both(role: Role, version: ProtocolVersion) -> Vec<Named> {
         ProtocolVersion::V5 => ReasonCode::NOT_AUTHORIZED,
         ProtocolVersion::V311 => ReasonCode::SUCCESS,
     };
-    let acks: [(_, fn(Ack) -> Packet); 4] = [
+    let acks: [NamedAck; 4] = [
         ("puback", Packet::PubAck),
         ("pubrec", Packet::PubRec),
         ("pubrel", Packet::PubRel),

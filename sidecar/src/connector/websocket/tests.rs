@@ -296,3 +296,37 @@ async fn packets_share_messages_and_are_spread_over_messages() {
         assert_eq!(read, packets(), "in messages of {size} bytes");
     }
 }
+
+#[tokio::test]
+async fn a_port_that_closes_or_speaks_something_else_is_told_in_words() {
+    for (answer, expected) in [
+        (
+            &b""[..],
+            "it closed the connection; the port may not speak WebSocket",
+        ),
+        (
+            b"\x20\x02\x00\x01",
+            "set protocol to Mqtt or use the WebSocket port",
+        ),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let host = Host {
+            name: address.ip().to_string(),
+            port: address.port(),
+        };
+        let stream = TcpStream::connect(address).await.unwrap();
+        let server = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            // Some of the request stays unread, so that the close is a reset.
+            stream.read_u8().await.unwrap();
+            stream.write_all(answer).await.unwrap();
+        };
+        let upgraded = upgrade(&host, "/mqtt", Transport::Tcp(stream));
+        let (upgraded, ()) = tokio::join!(upgraded, server);
+        let Err(text) = upgraded else {
+            panic!("{expected}: must be refused")
+        };
+        assert!(text.contains(expected), "{text}");
+    }
+}

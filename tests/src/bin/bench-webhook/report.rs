@@ -6,7 +6,7 @@ use anyhow::Result;
 use tests::figures::{MIB, Spread, processor, quantile, table};
 
 use super::Args;
-use super::cluster::Cluster;
+use super::cluster::{Cluster, REST};
 use super::reviews::{Reviews, Row};
 
 /// What was measured.
@@ -65,7 +65,7 @@ impl Report {
 
     fn large(&self) -> Vec<Vec<String>> {
         let cluster = &self.cluster;
-        let seconds = |time: std::time::Duration| format!("{:.1}", time.as_secs_f64());
+        let seconds = |time: std::time::Duration| format!("{:.2}", time.as_secs_f64());
         vec![
             cells(["what", "figure", ""]),
             line(
@@ -81,9 +81,9 @@ impl Report {
                 "MiB",
             ),
             line(
-                "CPU time while nothing happens",
-                seconds(cluster.idle_cpu_per_hour),
-                "s an hour",
+                &format!("CPU time of {} s in which nothing happens", REST.as_secs()),
+                seconds(cluster.idle_cpu),
+                "s",
             ),
             line(
                 "CPU time of a changed endpoint, its ConfigMap and status",

@@ -155,6 +155,35 @@ async fn a_body_that_drips_is_given_up() {
 }
 
 #[tokio::test]
+async fn large_bodies_that_drip_hold_up_no_review() {
+    let running = start(Limits {
+        connections_max: 32,
+        ..patient()
+    })
+    .await;
+    let mut dripping = Vec::new();
+    for _ in 0..LARGE_ROOM_BYTES / BODY_BYTES_MAX {
+        // The server has read the head and waits for the body.
+        dripping.push(half_a_request(&running, BODY_BYTES_MAX).await);
+    }
+    others_are_answered(&running).await;
+}
+
+#[tokio::test]
+async fn a_body_that_would_fill_the_memory_is_refused() {
+    let running = start(patient()).await;
+    let wide = format!("[{}0]", r#"{"":0},"#.repeat(500_000));
+    let response = running
+        .http1()
+        .await
+        .send_request(post("/mutate/pods", wide))
+        .await
+        .unwrap();
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    others_are_answered(&running).await;
+}
+
+#[tokio::test]
 async fn a_table_full_of_silent_connections_empties() {
     let running = start(Limits {
         connections_max: 4,

@@ -20,8 +20,6 @@ pub(crate) struct Objects {
     version: u64,
     stored: BTreeMap<(Kind, String, String), Value>,
     log: Vec<(Kind, u64, String)>,
-    /// How often a status was applied.
-    pub(crate) statuses: usize,
 }
 
 impl Kind {
@@ -58,6 +56,17 @@ impl Objects {
             .count()
     }
 
+    /// How many endpoints have a status.
+    pub(crate) fn with_status(&self) -> usize {
+        let endpoints = self
+            .stored
+            .iter()
+            .filter(|((kind, ..), _)| *kind == Kind::Endpoint);
+        endpoints
+            .filter(|(_, endpoint)| !endpoint["status"].is_null())
+            .count()
+    }
+
     /// Stores an object; what is equal makes no new version.
     pub(crate) fn put(&mut self, kind: Kind, mut object: Value) -> Result<Value> {
         let text = |key: &str| object["metadata"][key].as_str().map(str::to_owned);
@@ -88,7 +97,6 @@ impl Objects {
         if !status {
             return self.put(kind, applied);
         }
-        self.statuses += 1;
         let text = |key: &str| applied["metadata"][key].as_str().unwrap_or_default();
         let key = (kind, text("namespace").to_owned(), text("name").to_owned());
         let stored = self.stored.get(&key);
