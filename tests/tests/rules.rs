@@ -93,13 +93,14 @@ fn every_state_of_the_engine_is_in_the_state_machine() {
 }
 
 #[test]
-fn the_readme_says_what_the_sidecar_cannot_do_for_an_app() {
-    let readme = read(&root().join("README.md"));
+fn the_documentation_says_what_the_sidecar_cannot_do_for_an_app() {
+    let file = "docs/troubleshooting.md";
+    let page = read(&root().join(file));
     for words in [
         "maximum client sessions per authentication name",
         "the broker was away for more than 60 s, or mosquitto was shut down",
     ] {
-        assert!(readme.contains(words), "README.md must say: {words}");
+        assert!(page.contains(words), "{file} must say: {words}");
     }
 }
 
