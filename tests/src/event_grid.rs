@@ -9,6 +9,7 @@ mod cloud;
 mod connection;
 pub mod limits;
 mod state;
+mod websocket;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub struct Namespace {
     pub sessions_max: usize,
     /// Clients have certificates, which name them, in place of tokens.
     pub certificates: bool,
+    /// MQTT is in WebSocket messages, at the path `/mqtt`.
+    pub websockets: bool,
 }
 
 impl Default for Namespace {
@@ -40,6 +43,7 @@ impl Default for Namespace {
             session_expiry_seconds_max: 3_600,
             sessions_max: 1,
             certificates: false,
+            websockets: false,
         }
     }
 }
@@ -88,8 +92,14 @@ impl EventGrid {
             while let Ok((stream, _)) = listener.accept().await {
                 let (shared, acceptor) = (Arc::clone(&shared), acceptor.clone());
                 tokio::spawn(async move {
-                    if let Ok(stream) = acceptor.accept(stream).await {
-                        connection::serve(stream, shared).await;
+                    let Ok(stream) = acceptor.accept(stream).await else {
+                        return;
+                    };
+                    let certificate = stream.get_ref().1.peer_certificates().is_some();
+                    if !namespace.websockets {
+                        connection::serve(stream, certificate, shared).await;
+                    } else if let Some(stream) = websocket::accept(stream).await {
+                        connection::serve(stream, certificate, shared).await;
                     }
                 });
             }

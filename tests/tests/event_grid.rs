@@ -39,8 +39,16 @@ async fn publish_and_wait(app: &App, numbers: std::ops::Range<u64>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn apps_publish_and_subscribe_and_a_token_is_renewed_by_auth() {
-    for version in VERSIONS {
-        let cloud = Cloud::new(Namespace::default(), SHORT, json!({})).await;
+    for (version, websockets) in [
+        (Version::V311, false),
+        (Version::V5, false),
+        (Version::V5, true),
+    ] {
+        let namespace = Namespace {
+            websockets,
+            ..Namespace::default()
+        };
+        let cloud = Cloud::new(namespace, SHORT, json!({})).await;
         let app = App::connect(version, cloud.sidecar.port, "app").await;
         app.subscribe("line/+", 1).await;
         let mut number = 0;
@@ -54,7 +62,8 @@ async fn apps_publish_and_subscribe_and_a_token_is_renewed_by_auth() {
         })
         .await;
         let record = app.record();
-        assert_eq!((record.connects, record.disconnects), (1, 0), "{version:?}");
+        let name = format!("{version:?}, WebSockets {websockets}");
+        assert_eq!((record.connects, record.disconnects), (1, 0), "{name}");
         assert_eq!(
             cloud.grid.said("connect").len(),
             1,

@@ -32,6 +32,10 @@ impl Cloud {
         };
         let entra = TokenService::start(Service::Metadata, &grid.authority, lifetime, grant).await;
         let mut settings = settings(&grid, Service::Metadata.authentication());
+        if namespace.websockets {
+            settings["protocol"] = json!("WebSockets");
+            settings["host"] = json!(format!("{NAME}:{}{}", grid.port, super::websocket::PATH));
+        }
         for (name, value) in changes.as_object().expect("an object") {
             settings[name] = value.clone();
         }

@@ -8,11 +8,9 @@ use sidecar::packet::{
     Ack, Auth, ConnAck, Connect, Decoder, Disconnect, Frame, Packet, Properties, Property,
     PropertyId, ProtocolVersion, Publish, Qos, ReasonCode, Role, SubAck, Subscribe, UnsubAck,
 };
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_rustls::server::TlsStream;
 
 use super::limits::{self, METHOD, Refused};
 use super::state::Order;
@@ -46,14 +44,17 @@ struct Client {
     subscribes: Vec<Instant>,
 }
 
-struct Stream {
-    stream: TlsStream<TcpStream>,
+struct Stream<S> {
+    stream: S,
     decoder: Decoder,
     buffer: BytesMut,
 }
 
-/// Serves one connection to its end.
-pub(super) async fn serve(stream: TlsStream<TcpStream>, shared: Shared) {
+/// Serves one connection to its end; `certificate` says that TLS has seen one of the client.
+pub(super) async fn serve<S>(stream: S, certificate: bool, shared: Shared)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut stream = Stream {
         stream,
         decoder: Decoder::new(Role::Client, ProtocolVersion::V5, limits::PACKET_SIZE_MAX),
@@ -64,7 +65,6 @@ pub(super) async fn serve(stream: TlsStream<TcpStream>, shared: Shared) {
         return;
     };
     let (orders, mut inbox) = channel(ORDERS_MAX);
-    let certificate = stream.stream.get_ref().1.peer_certificates().is_some();
     let opened = Client::open(&connect, certificate, shared.clone(), orders);
     let (mut client, answer) = match opened {
         Ok(opened) => opened,
@@ -135,7 +135,7 @@ fn connack(session_present: bool, code: ReasonCode, properties: Properties) -> P
     })
 }
 
-impl Stream {
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
     /// The next packet, or why there is none: what the peer is told, nothing where it is gone.
     ///
     /// May be dropped and called again.
