@@ -32,8 +32,8 @@ const SMALL_BYTES_MAX: usize = 64 * 1024;
 const SMALL_ROOM_BYTES: usize = 512 * SMALL_BYTES_MAX;
 /// All larger bodies together.
 pub(super) const LARGE_ROOM_BYTES: usize = 4 * BODY_BYTES_MAX;
-/// Larger bodies that are parsed and answered at a time: each may weigh many times its length then.
-const LARGE_ANSWERED_MAX: usize = 2;
+/// Larger bodies that are parsed and answered at a time: one takes a millisecond, and may weigh many times its length.
+const LARGE_ANSWERED_MAX: usize = 1;
 const KIB: usize = 1024;
 
 /// What requests are answered with.
