@@ -114,6 +114,12 @@ async fn names_are_told_to_who_is_in_the_pod_only() {
         let fault = details["endpoints"][0]["faults"][0].as_str().unwrap();
         assert!(fault.contains("spec.mqttSettings.host"), "{fault}");
         assert_eq!(details["decisions"][0]["name"], "press-1");
+        // What the page reads of a decision is there.
+        for piece in PAGE.html.split("decision.").skip(1) {
+            let end = piece.find(|letter: char| !letter.is_alphanumeric());
+            let field = &piece[..end.unwrap_or(piece.len())];
+            assert!(details["decisions"][0].get(field).is_some(), "{field}");
+        }
     }
     for other in ["10.0.0.7", "::ffff:10.0.0.7", "fd00::7"] {
         let (_, status) = get_from(&admin, admin_path::STATUS, other).await;
