@@ -10,13 +10,15 @@ pub mod listen;
 pub mod mounts;
 pub mod sources;
 pub mod status;
+pub mod words;
 
-pub use annotations::{ANNOTATION_PREFIX, Annotation, LogLevel, Readiness};
+pub use annotations::{ANNOTATION_PREFIX, Annotation};
 pub use endpoints::{ENDPOINTS_MAX, EndpointFault, EndpointPort, parse_endpoints};
 pub use listen::{Listen, ListenFault};
 pub use mounts::{CA_DIR, CONFIG_FILE, CREDENTIALS_DIR, MOUNTS, Mount, TOKEN_FILE};
 pub use sources::Sources;
 pub use status::{InjectedEndpoint, InjectionStatus};
+pub use words::{LogLevel, Readiness};
 
 /// Name of the injected container.
 pub const CONTAINER: &str = "dataflow-sidecar";
@@ -86,8 +88,10 @@ pub const ADMIN_PORT: u16 = 9464;
 /// Name of the admin server's container port; Kubernetes allows 15 characters.
 pub const ADMIN_PORT_NAME: &str = "dataflow-admin";
 
-/// Paths of the sidecar's admin server.
+/// Paths of the admin servers.
 pub mod admin_path {
+    /// The status as a page for a browser.
+    pub const PAGE: &str = "/";
     /// Prometheus metrics.
     pub const METRICS: &str = "/metrics";
     /// Liveness: the process answers.

@@ -87,14 +87,21 @@ fn columns() -> Value {
 /// What the types cannot say: the name's shape and the rules between fields.
 fn finish_schema(schema: &mut Value) {
     tidy(schema);
+    // No description of `metadata` itself: the API server has its own, and refuses a CRD that brings one.
     schema["properties"]["metadata"] = json!({
         "type": "object",
         "properties": {
-            "name": { "type": "string", "maxLength": NAME_CHARS_MAX, "pattern": patterns::LABEL },
+            "name": {
+                "type": "string",
+                "description": "The name by which the annotation of a pod asks for the endpoint: lower-case letters, digits and '-'.",
+                "maxLength": NAME_CHARS_MAX,
+                "pattern": patterns::LABEL,
+            },
         },
     });
     node_at(schema, "status")["description"] =
         json!("What the controller found out about the endpoint.");
+    node_at(schema, "status.outdatedPods")["items"]["description"] = json!("The name of a pod.");
     node_at(schema, "spec.mqttSettings.CloudEventAttributes")["description"] =
         json!("Another spelling of cloudEventAttributes; where both are set they must be equal.");
     for (path, rules) in rules::all() {

@@ -12,6 +12,8 @@ pub mod status;
 pub mod settings;
 pub mod violation;
 pub mod contract;
+pub mod page;
+pub mod version;
 #[cfg(feature = "crd")]
 pub mod crd;
 #[cfg(feature = "crd")]

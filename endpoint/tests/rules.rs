@@ -5,6 +5,8 @@
 
 mod fixtures;
 mod properties;
+#[cfg(feature = "crd")]
+mod reference;
 mod resources;
 #[cfg(feature = "crd")]
 mod schema;

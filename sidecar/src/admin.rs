@@ -3,6 +3,7 @@
 //! - `GET /metrics`: Prometheus
 //! - `GET /livez`: the process answers
 //! - `GET /readyz`: 200, or 503 with the reasons
+//! - `GET /`: the status as a page for a browser
 //! - `GET /status`: endpoints and sessions as JSON, without secrets
 //! - `PUT /log-level`: changes the log filter; loopback only
 
@@ -11,14 +12,15 @@ mod status;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use endpoint::contract::{ADMIN_PORT, Readiness, admin_path};
+use endpoint::page::Page;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Body, Incoming};
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -47,6 +49,10 @@ const BODY_SIZE_MAX: usize = 1024;
 const BACKLOG: i32 = 32;
 /// Pause after an error of `accept`, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+
+/// The status for a browser.
+static PAGE: LazyLock<Page> =
+    LazyLock::new(|| Page::new("dataflow-sidecar", include_str!("admin/page.js")));
 
 /// The admin server could not be bound.
 #[derive(Debug, thiserror::Error)]
@@ -175,6 +181,7 @@ where
         (&Method::GET, admin_path::LIVEZ) => text(StatusCode::OK, "alive\n"),
         (&Method::GET, admin_path::READYZ) => readyz(state),
         (&Method::GET, admin_path::METRICS) => metrics(state),
+        (&Method::GET, admin_path::PAGE) => browser_page(),
         (&Method::GET, admin_path::STATUS) => {
             page(StatusCode::OK, "application/json", status::page(state))
         }
@@ -184,6 +191,7 @@ where
             admin_path::LIVEZ
             | admin_path::READYZ
             | admin_path::METRICS
+            | admin_path::PAGE
             | admin_path::STATUS
             | admin_path::LOG_LEVEL,
         ) => text(
@@ -192,7 +200,7 @@ where
         ),
         _ => text(
             StatusCode::NOT_FOUND,
-            "pages: GET /metrics, /livez, /readyz, /status; PUT /log-level (from this pod)\n",
+            "pages: GET /, /metrics, /livez, /readyz, /status; PUT /log-level (from this pod)\n",
         ),
     }
 }
@@ -246,6 +254,20 @@ where
     }
 }
 
+fn browser_page() -> Response<Full<Bytes>> {
+    let mut response = page(
+        StatusCode::OK,
+        "text/html; charset=utf-8",
+        PAGE.html.as_str(),
+    );
+    if let Ok(policy) = HeaderValue::from_str(&PAGE.policy) {
+        response
+            .headers_mut()
+            .insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
 fn text(status: StatusCode, content: impl Into<Bytes>) -> Response<Full<Bytes>> {
     page(status, "text/plain; charset=utf-8", content)
 }
@@ -257,9 +279,10 @@ fn page(
 ) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(content.into()));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    // Nothing here is what its first bytes look like.
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 

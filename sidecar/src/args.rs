@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use endpoint::contract::{self, Listen, Readiness, Sources, sources};
 use tracing_subscriber::filter::Targets;
 
@@ -133,6 +133,11 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
                 .collect(),
         ),
     }
+}
+
+/// The command line as such, of which manual pages and completions are made.
+pub fn command() -> clap::Command {
+    Written::command()
 }
 
 /// Everything that is wrong.

@@ -307,6 +307,11 @@ impl EndpointMetrics {
         self.settings_stale.set(i64::from(snapshot.stale.is_some()));
     }
 
+    /// Messages passed on so far, of every quality of service: to the broker, and to clients.
+    pub(crate) fn messages_passed(&self) -> [u64; 2] {
+        [0, 1].map(|direction: usize| self.messages[direction].iter().map(IntCounter::get).sum())
+    }
+
     /// What a session did since the last turn; the tally is empty afterwards.
     pub(crate) fn on_tally(&self, tally: &mut Tally) {
         for (counters, counts) in self.messages.iter().zip(&mut tally.messages) {

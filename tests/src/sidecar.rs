@@ -5,11 +5,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::mounts::Mounts;
-use crate::{built_program, eventually, free_port};
+use crate::{built_program, eventually, free_port, hosts, http};
 
 /// A sidecar with one listener, for endpoint `default`.
 pub struct Sidecar {
@@ -36,6 +34,13 @@ impl Sidecar {
     /// The same with further environment variables.
     pub async fn start_in(mounts: &Mounts, environment: &[(&str, &str)]) -> Self {
         let mut program = Command::new(built_program("dataflow-sidecar"));
+        program.envs(environment.iter().copied());
+        Self::spawn(program, mounts, &[]).await
+    }
+
+    /// The same where these lines are `/etc/hosts`.
+    pub async fn start_among(mounts: &Mounts, hosts: &str, environment: &[(&str, &str)]) -> Self {
+        let mut program = hosts::command(&built_program("dataflow-sidecar"), mounts.path(), hosts);
         program.envs(environment.iter().copied());
         Self::spawn(program, mounts, &[]).await
     }
@@ -94,23 +99,8 @@ impl Sidecar {
         path: &str,
         body: &str,
     ) -> Result<(u16, String), String> {
-        let text = |error: std::io::Error| error.to_string();
-        let mut stream = TcpStream::connect(("127.0.0.1", self.admin_port))
-            .await
-            .map_err(text)?;
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        stream.write_all(request.as_bytes()).await.map_err(text)?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.map_err(text)?;
-        let (head, body) = answer.split_once("\r\n\r\n").ok_or("no answer")?;
-        let status = head
-            .split(' ')
-            .nth(1)
-            .and_then(|status| status.parse().ok());
-        Ok((status.ok_or("no status")?, body.to_owned()))
+        let answer = http::request(self.admin_port, method, path, body).await?;
+        Ok((answer.status, answer.body))
     }
 
     /// `/status` as JSON.

@@ -279,7 +279,7 @@ fn contract_names() -> Vec<String> {
     let annotations = Annotation::ALL.map(|annotation| annotation.key().to_owned());
     constants
         .into_iter()
-        .filter(|name| name.contains(['/', '_', '.', '-']))
+        .filter(|name| name.len() > 1 && name.contains(['/', '_', '.', '-']))
         .filter(|name| !programs.contains(&name.as_str()))
         .chain(annotations)
         .collect()

@@ -14,6 +14,7 @@ use crate::admin::{self, Admin};
 use crate::args::Serve;
 use crate::authority::Authority;
 use crate::controller::Controller;
+use crate::decisions::Decisions;
 use crate::events::Events;
 use crate::metrics::Metrics;
 use crate::offline::files;
@@ -63,13 +64,20 @@ pub async fn serve(args: Serve) -> anyhow::Result<()> {
     } else {
         Rules::Deny
     };
-    let (store, events) = store(client, &endpoints, &namespace, rules, &metrics)?;
+    let Served {
+        store,
+        events,
+        controller,
+    } = served(client, &endpoints, &namespace, rules, &metrics)?;
+    let decisions = Decisions::default();
     let listener = bind(listen, "--listen").await?;
     let admin_listener = bind(admin_address, "--admin").await?;
     info!(listen = %listener.local_addr()?, admin = %admin_listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "serving");
     let admin = Admin {
         metrics: metrics.clone(),
         store: store.clone(),
+        controller,
+        decisions: decisions.clone(),
         certificates: Arc::clone(&certificates),
         shutdown: shutdown.clone(),
     };
@@ -80,7 +88,10 @@ pub async fn serve(args: Serve) -> anyhow::Result<()> {
         rules,
         excluded: excluded_namespaces,
     };
-    let exchange = Arc::new(Exchange::new(reviewer, metrics).with_events(events));
+    let exchange = Exchange::new(reviewer, metrics)
+        .with_events(events)
+        .with_decisions(decisions);
+    let exchange = Arc::new(exchange);
     server::serve(
         listener,
         certificates,
@@ -126,24 +137,40 @@ fn own_certificates(
     Ok(Certificates::Own(served))
 }
 
+/// What reviews and the status page ask.
+struct Served {
+    store: Store,
+    events: Events,
+    /// Endpoints of a cluster are cared for.
+    controller: Option<Controller>,
+}
+
 /// The endpoints; those of a cluster are also cared for, and there events find their readers.
-fn store(
+fn served(
     client: Option<Client>,
     files: &[PathBuf],
     namespace: &str,
     rules: Rules,
     metrics: &Metrics,
-) -> anyhow::Result<(Store, Events)> {
+) -> anyhow::Result<Served> {
     let Some(client) = client else {
         let store = store_of_files(files, namespace, rules)?;
-        return Ok((store, Events::nowhere(metrics.clone())));
+        return Ok(Served {
+            store,
+            events: Events::nowhere(metrics.clone()),
+            controller: None,
+        });
     };
     let store = Store::of_cluster_by(rules, client.clone());
     let events = Events::to_cluster(client.clone(), instance(), metrics.clone());
     let controller = Controller::new(client.clone(), rules, events.clone(), metrics.clone());
     tokio::spawn(store::run_watch(store.clone(), client, controller.follow()));
-    tokio::spawn(controller.run());
-    Ok((store, events))
+    tokio::spawn(controller.clone().run());
+    Ok(Served {
+        store,
+        events,
+        controller: Some(controller),
+    })
 }
 
 /// The pod's name, which Kubernetes makes its host name.

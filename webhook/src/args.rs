@@ -14,12 +14,13 @@ const DEFAULT_IMAGE: &str = concat!("dataflow-sidecar:", env!("CARGO_PKG_VERSION
 #[derive(Debug, Parser)]
 #[command(
     name = "dataflow-webhook",
-    version,
+    version = endpoint::version::text(),
     long_about = "Gives pods that ask for it a sidecar that carries their MQTT to a broker, and checks the endpoints that say how.\n\n\
         A pod asks with one annotation in its template:\n\n    \
         metadata:\n      annotations:\n        dataflow-sidecar.io/endpoint: default\n\n\
         In a cluster `serve` does it when the pod is created. The other commands do the same with files, without a cluster: \
-        `validate` before a commit, `inject` for a manifest that is applied where the webhook is not, `explain` to see what would happen and why.",
+        `validate` before a commit, `inject` for a manifest that is applied where the webhook is not, `explain` to see what would happen and why.\n\n\
+        Linked as kubectl-dataflow into a folder of PATH it is a plugin of kubectl: kubectl dataflow status, kubectl dataflow check POD.",
     after_long_help = "Exit codes: 0 good, 1 something is refused or failed, 64 bad usage or a file that cannot be read."
 )]
 pub struct Cli {
@@ -32,6 +33,12 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Answer the API server's reviews over HTTPS.
+    #[command(
+        long_about = "Answers the API server's reviews over HTTPS: adds the sidecar to pods that ask for it, and refuses endpoints, pods and workloads that cannot work.\n\n\
+            In a cluster it watches the endpoints, carries each as a ConfigMap into the pods, writes its status and issues its own certificates. \
+            With --endpoints it needs no cluster, and then a certificate.",
+        after_long_help = "Example: dataflow-webhook serve --cert tls.crt --key tls.key --endpoints endpoints.yaml"
+    )]
     Serve(Box<Serve>),
     /// Check endpoints, and the annotations of pods and workloads, in files.
     #[command(
@@ -56,6 +63,7 @@ pub enum Command {
     )]
     Explain(Inject),
     /// Print the CustomResourceDefinition of DataflowEndpoint.
+    #[command(after_long_help = "Example: dataflow-webhook crd | kubectl apply --server-side -f -")]
     Crd,
 }
 

@@ -26,6 +26,7 @@ use crate::metrics::{Applied, ApplyResult, Metrics};
 use crate::validate::Rules;
 use plan::known::Key;
 use plan::resource::Endpoint;
+use plan::sidecars::Counts;
 use plan::status::Failure;
 use plan::{Plan, Task};
 use write::Writer;
@@ -161,6 +162,11 @@ impl Controller {
             }
         };
         self.metrics.applied(Applied::ConfigMap, counted);
+    }
+
+    /// Sidecars of an endpoint, how many of them need a restart, and the first of those pods.
+    pub(crate) fn counts(&self, namespace: &str, name: &str) -> Counts {
+        self.plan().counts(&Key::new(namespace, name))
     }
 
     fn update(&self, change: impl FnOnce(&mut Plan, std::time::Instant)) {

@@ -8,8 +8,15 @@ use clap::error::ErrorKind;
 use tracing_subscriber::EnvFilter;
 use webhook::args::{Cli, Command, Inject, Serve};
 use webhook::offline::{self, Exit, Options, Report, files};
+use webhook::plugin::{self, Plugin};
 
 fn main() -> ExitCode {
+    if plugin::is_called(std::env::args_os().next().as_deref()) {
+        return match Plugin::try_parse() {
+            Ok(plugin) => ExitCode::from(plugin::run(plugin.command)),
+            Err(error) => usage(&error),
+        };
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

@@ -11,8 +11,9 @@ use prometheus::{
 
 use crate::controller::plan::Totals;
 use crate::review::verdict::Verdict;
+use crate::server::route::Route;
 
-pub use labels::{Applied, ApplyResult, EventResult};
+pub use labels::{Applied, ApplyResult, EventResult, Refused};
 
 /// From what a review takes when everything is known, to the longest that the API server waits.
 const REVIEW_BUCKETS_SECONDS: [f64; 12] = [
@@ -38,37 +39,6 @@ pub struct Metrics {
     outdated_sidecars: IntGauge,
     applies: IntCounterVec,
     events: IntCounterVec,
-}
-
-/// Why a request was answered without a review; a label's value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
-    /// Unknown path or method.
-    NotFound,
-    /// Not JSON by its content type.
-    ContentType,
-    /// The body is too long.
-    TooLarge,
-    /// The body broke off.
-    Incomplete,
-    /// The body has no id to answer to.
-    NoUid,
-    /// There was no time left.
-    Timeout,
-}
-
-impl Refused {
-    /// The label's value.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Refused::NotFound => "not_found",
-            Refused::ContentType => "content_type",
-            Refused::TooLarge => "too_large",
-            Refused::Incomplete => "incomplete",
-            Refused::NoUid => "no_uid",
-            Refused::Timeout => "timeout",
-        }
-    }
 }
 
 impl Metrics {
@@ -190,6 +160,22 @@ impl Metrics {
         }
         for result in EventResult::ALL {
             metrics.events.with_label_values(&[result.as_str()]);
+        }
+        for reason in Refused::ALL {
+            metrics
+                .refused_requests
+                .with_label_values(&[reason.as_str()]);
+        }
+        for result in ["good", "bad"] {
+            metrics.certificate_reloads.with_label_values(&[result]);
+        }
+        let unreadable = Verdict::unreadable(String::new());
+        let labels = (unreadable.result.as_str(), unreadable.reason);
+        for webhook in Route::ALL.map(Route::label) {
+            metrics.review_seconds.with_label_values(&[webhook]);
+            metrics
+                .reviews
+                .with_label_values(&[webhook, labels.0, labels.1]);
         }
         #[cfg(target_os = "linux")]
         registry.register(Box::new(

@@ -132,6 +132,16 @@ impl Store {
         state.endpoints.values().map(BTreeMap::len).sum()
     }
 
+    /// The first so many endpoints: namespace, name, and what checking them brought.
+    pub fn first(&self, count: usize) -> Vec<(String, String, Arc<Known>)> {
+        let state = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let all = state.endpoints.iter().flat_map(|(namespace, here)| {
+            here.iter()
+                .map(move |(name, known)| (namespace.clone(), name.clone(), Arc::clone(known)))
+        });
+        all.take(count).collect()
+    }
+
     /// Whether none is known.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -7,5 +7,7 @@
 mod common;
 #[path = "program/commands.rs"]
 mod commands;
+#[path = "program/plugin.rs"]
+mod plugin;
 #[path = "program/serve.rs"]
 mod serve;

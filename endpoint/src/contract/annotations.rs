@@ -1,7 +1,9 @@
-//! The annotations of a pod: their keys and the words of their values.
+//! The annotations of a pod: their keys, what they mean, and what holds without them.
 
 use std::fmt;
 
+use super::words::{LogLevel, Readiness};
+use super::{ADMIN_PORT, TOKEN_EXPIRATION_SECONDS, resources};
 use crate::suggest;
 
 /// Prefix of every annotation that the webhook reads or writes.
@@ -115,91 +117,79 @@ impl Annotation {
     }
 }
 
+impl Annotation {
+    /// What it does, in a sentence or two for the documentation.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Annotation::Endpoint => {
+                "Asks for the sidecar, with a listener on `localhost` for each DataflowEndpoint named. They are looked up in the namespace of the pod."
+            }
+            Annotation::Inject => {
+                "With `false` the pod gets no sidecar although `endpoint` is set, and no other annotation is looked at."
+            }
+            Annotation::LogLevel => "What the sidecar logs.",
+            Annotation::CpuRequest => "CPU that the sidecar's container asks for.",
+            Annotation::MemoryRequest => "Memory that the sidecar's container asks for.",
+            Annotation::CpuLimit => "The most CPU that the sidecar's container gets.",
+            Annotation::MemoryLimit => {
+                "The most memory that the sidecar's container gets. Give more where many apps send messages of megabytes."
+            }
+            Annotation::Image => "Image of the sidecar, for a pod that tries another version.",
+            Annotation::MetricsPort => {
+                "Port of the sidecar's metrics, status and probes; it must differ from the ports of the app."
+            }
+            Annotation::TokenExpirationSeconds => {
+                "Lifetime of the projected service account token. Below 1200 a warning says that the token may run out before its successor is in the pod."
+            }
+            Annotation::Readiness => {
+                "When the sidecar, and with it the pod, is unready: `listener` while it does not listen, `broker` also while a session is without its broker."
+            }
+            Annotation::AppEnv => {
+                "With `false` the containers of the app get none of the variables `AIO_BROKER_HOSTNAME`, `AIO_BROKER_TCP_PORT`, `AIO_MQTT_USE_TLS` and `AIO_MQTT_CLIENT_ID`."
+            }
+            Annotation::Status => {
+                "What was injected: version, endpoints, ports, and a hash of what needs a new pod when it changes. Only read it."
+            }
+        }
+    }
+
+    /// What holds without it, for the documentation.
+    pub fn default_text(self) -> String {
+        let limit = |value: &str| {
+            format!("none; `{value}` where every container of the app has such a limit")
+        };
+        match self {
+            Annotation::Endpoint => {
+                "no sidecar; the k-th endpoint without a port listens on 1882 + k".to_owned()
+            }
+            Annotation::Inject | Annotation::AppEnv => "`true`".to_owned(),
+            Annotation::LogLevel => format!("`{}`", LogLevel::default().as_str()),
+            Annotation::CpuRequest => format!("`{}`", resources::CPU_REQUEST),
+            Annotation::MemoryRequest => format!("`{}`", resources::MEMORY_REQUEST),
+            Annotation::CpuLimit => limit(resources::CPU_LIMIT),
+            Annotation::MemoryLimit => limit(resources::MEMORY_LIMIT),
+            Annotation::Image => "the image that the webhook was given".to_owned(),
+            Annotation::MetricsPort => format!("`{ADMIN_PORT}`"),
+            Annotation::TokenExpirationSeconds => format!("`{TOKEN_EXPIRATION_SECONDS}`"),
+            Annotation::Readiness => format!("`{}`", Readiness::default().as_str()),
+            Annotation::Status => "written by the webhook".to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for Annotation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.key())
     }
 }
 
-/// What makes the sidecar unready.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Readiness {
-    /// A listener that is not bound.
-    #[default]
-    Listener,
-    /// That, or a session without its broker, or a last dial that failed.
-    Broker,
-}
-
-impl Readiness {
-    /// Every mode.
-    pub const ALL: [Readiness; 2] = [Readiness::Listener, Readiness::Broker];
-
-    /// The word in the annotation and in [`super::env::READINESS`].
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Readiness::Listener => "listener",
-            Readiness::Broker => "broker",
-        }
-    }
-
-    /// The mode with this name.
-    pub fn parse(word: &str) -> Option<Readiness> {
-        Readiness::ALL
-            .into_iter()
-            .find(|mode| mode.as_str() == word)
-    }
-}
-
-/// Log level of the sidecar.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LogLevel {
-    /// Only what lost or will lose messages.
-    Error,
-    /// And what needs somebody's attention.
-    Warn,
-    /// And the life of connections.
-    #[default]
-    Info,
-    /// And packets.
-    Debug,
-    /// And everything else.
-    Trace,
-}
-
-impl LogLevel {
-    /// Every level.
-    pub const ALL: [LogLevel; 5] = [
-        LogLevel::Error,
-        LogLevel::Warn,
-        LogLevel::Info,
-        LogLevel::Debug,
-        LogLevel::Trace,
-    ];
-
-    /// The word in the annotation and in [`super::env::LOG`].
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            LogLevel::Error => "error",
-            LogLevel::Warn => "warn",
-            LogLevel::Info => "info",
-            LogLevel::Debug => "debug",
-            LogLevel::Trace => "trace",
-        }
-    }
-
-    /// The level with this name.
-    pub fn parse(word: &str) -> Option<LogLevel> {
-        LogLevel::ALL
-            .into_iter()
-            .find(|level| level.as_str() == word)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{ANNOTATION_PREFIX, Annotation, LogLevel, Readiness};
-    use crate::contract::{TOKEN_EXPIRATION_SECONDS_MAX, TOKEN_EXPIRATION_SECONDS_MIN};
+    use crate::contract::{
+        DEFAULT_PORT, TOKEN_EXPIRATION_SECONDS_ADVISED, TOKEN_EXPIRATION_SECONDS_MAX,
+        TOKEN_EXPIRATION_SECONDS_MIN, app_env,
+    };
 
     #[test]
     fn every_annotation_is_found_by_its_key() {
@@ -242,6 +232,27 @@ mod tests {
         let seconds = Annotation::TokenExpirationSeconds.valid_values();
         for limit in [TOKEN_EXPIRATION_SECONDS_MIN, TOKEN_EXPIRATION_SECONDS_MAX] {
             assert!(seconds.contains(&limit.to_string()), "{seconds}");
+        }
+    }
+
+    #[test]
+    fn what_is_documented_names_the_constants() {
+        let endpoint = Annotation::Endpoint.default_text();
+        assert!(
+            endpoint.contains(&format!("{} + k", DEFAULT_PORT - 1)),
+            "{endpoint}"
+        );
+        let seconds = Annotation::TokenExpirationSeconds.meaning();
+        let advised = TOKEN_EXPIRATION_SECONDS_ADVISED.to_string();
+        assert!(seconds.contains(&advised), "{seconds}");
+        let variables = app_env::ALL
+            .into_iter()
+            .filter(|name| *name != app_env::POD);
+        for variable in variables {
+            assert!(
+                Annotation::AppEnv.meaning().contains(variable),
+                "{variable}"
+            );
         }
     }
 }

@@ -56,13 +56,17 @@ fn endpoint(proxy: &Proxy) -> Value {
     let faults = faults
         .iter()
         .map(|(kind, fault)| (kind.as_str().to_owned(), json!(fault)));
+    let [to_broker, to_client] = proxy.metrics.messages_passed();
     json!({
         "name": proxy.name,
+        "messages": { "to_broker": to_broker, "to_client": to_client },
         "settings": settings.as_deref().map(settings_of),
         "settings_stale": stale,
         "faults": faults.collect::<serde_json::Map<_, _>>(),
         "token_expiry": snapshot.token_expiry_timestamp_seconds.map(time),
         "certificate_expiry": snapshot.certificate_expiry_timestamp_seconds.map(time),
+        "token_expiry_timestamp_seconds": snapshot.token_expiry_timestamp_seconds,
+        "certificate_expiry_timestamp_seconds": snapshot.certificate_expiry_timestamp_seconds,
         "last_dial_error": proxy.last_dial_error(),
         "sessions": sessions.iter().map(|status| session(status)).collect::<Vec<_>>(),
     })

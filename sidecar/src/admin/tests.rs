@@ -162,6 +162,11 @@ async fn status_shows_sessions_and_expiry_but_no_credential() {
     let page: Value = serde_json::from_str(&text).unwrap();
     let endpoint = &page["endpoints"][0];
     assert_eq!(endpoint["token_expiry"], "2023-11-14T22:13:20Z");
+    assert_eq!(endpoint["token_expiry_timestamp_seconds"], 1_700_000_000);
+    assert_eq!(
+        endpoint["messages"],
+        serde_json::json!({"to_broker": 0, "to_client": 0})
+    );
     assert_eq!(endpoint["certificate_expiry"], u64::MAX.to_string());
     assert_eq!(endpoint["settings_stale"], "restart the pod");
     assert_eq!(endpoint["settings"]["generation"], 1);
@@ -178,6 +183,19 @@ async fn status_shows_sessions_and_expiry_but_no_credential() {
     ] {
         assert!(metrics.contains(line), "{line} is missing in {metrics}");
     }
+}
+
+#[tokio::test]
+async fn the_page_is_under_its_policy() {
+    let site = Site::good(Readiness::Listener);
+    let (status, html) = site.get("/").await;
+    assert!(status == 200 && html.contains("function render"), "{html}");
+    let answer = browser_page();
+    let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+    assert_eq!(header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(header("content-security-policy"), PAGE.policy);
+    assert_eq!(header("x-content-type-options"), "nosniff");
+    assert_eq!(site.ask("POST", "/", "").await.0, 405);
 }
 
 #[tokio::test]

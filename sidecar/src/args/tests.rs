@@ -141,3 +141,20 @@ fn wait_has_a_limit() {
     assert_eq!(wait.timeout, Duration::from_secs(10));
     assert!(refused("wait --timeout 0").contains("--timeout"));
 }
+
+#[test]
+fn help_teaches_and_the_version_is_told() {
+    command().debug_assert();
+    for (line, wanted) in [
+        ("--help", "config/endpoint.json"),
+        ("run --help", "Example: dataflow-sidecar run"),
+        ("check --help", "Example: kubectl exec"),
+        ("probe --help", "Example: dataflow-sidecar probe"),
+        ("--version", env!("CARGO_PKG_VERSION")),
+    ] {
+        match parse(words(line)) {
+            Outcome::Help(text) => assert!(text.contains(wanted), "{line}: {text}"),
+            _ => panic!("{line} must be help"),
+        }
+    }
+}

@@ -10,7 +10,19 @@ const WAIT_TIME_DEFAULT: &str = "10";
 
 /// The proxy between an app's local MQTT connection and the broker of a DataflowEndpoint.
 #[derive(Parser)]
-#[command(name = "dataflow-sidecar", version, disable_help_subcommand = true)]
+#[command(
+    name = "dataflow-sidecar",
+    version = endpoint::version::text(),
+    disable_help_subcommand = true,
+    long_about = "Listens on localhost for an app's plain MQTT 3.1.1 or 5 and speaks MQTT 5 to the broker of a DataflowEndpoint, with its TLS and its credentials.\n\n\
+        In a cluster the webhook adds it to annotated pods with everything it needs. By hand it wants a folder of files, as the kubelet would mount them:\n\n    \
+        MOUNTS/ENDPOINT/config/endpoint.json    the DataflowEndpoint as JSON\n    \
+        MOUNTS/ENDPOINT/token/token             a service account token\n    \
+        MOUNTS/ENDPOINT/ca/*                    certificates to trust, PEM\n    \
+        MOUNTS/ENDPOINT/credentials/*           the keys of the Secret\n\n\
+        Every flag of `run` can be set by the environment variable that stands beside it.",
+    after_long_help = "Exit codes: 0 good, 1 failed, 64 bad usage."
+)]
 pub(super) struct Written {
     /// What is logged: error, warn, info, debug or trace, or module=level,...
     #[arg(long, global = true, env = contract::env::LOG, default_value = LogLevel::Info.as_str(), value_name = "FILTER")]
@@ -22,6 +34,11 @@ pub(super) struct Written {
 #[derive(Subcommand)]
 pub(super) enum WrittenCommand {
     /// Listens for apps and serves each endpoint with the files below the mounts folder.
+    #[command(
+        long_about = "Listens for apps and serves each endpoint with the files below the mounts folder. Files that change are taken over while it runs; a bad one never replaces a good one. \
+            SIGTERM lets sessions finish what is unacknowledged.",
+        after_long_help = "Example: dataflow-sidecar run --listen default=localhost:1883 --mounts ./mounts"
+    )]
     Run {
         #[command(flatten)]
         listen: WrittenListen,
@@ -38,6 +55,7 @@ pub(super) enum WrittenCommand {
         sources: Option<String>,
     },
     /// Returns when all listeners of a running sidecar are bound.
+    #[command(after_long_help = "Example: dataflow-sidecar wait --listen default=localhost:1883")]
     Wait {
         #[command(flatten)]
         listen: WrittenListen,
@@ -46,6 +64,10 @@ pub(super) enum WrittenCommand {
         timeout: String,
     },
     /// Connects to a running sidecar as an app would, publishes, receives and reports the round trip.
+    #[command(
+        long_about = "Connects to a running sidecar as an app would, subscribes to a topic of its own, publishes there and waits for what comes back. The credential of the endpoint must allow that topic.",
+        after_long_help = "Example: dataflow-sidecar probe --address localhost:1883 --topic factory/probe"
+    )]
     Probe {
         /// Host and port of the listener [default: the first of --listen, else localhost:1883]
         #[arg(long, value_name = "HOST:PORT")]
@@ -63,6 +85,10 @@ pub(super) enum WrittenCommand {
         listen: WrittenListen,
     },
     /// Dials each endpoint once and explains settings, files, DNS, TCP, TLS and CONNECT step by step.
+    #[command(
+        long_about = "Dials each endpoint once, beside running sessions and without disturbing them, and says of each step whether it is good, doubtful or broken, with the remedy: settings, files, name, TCP, TLS, CONNECT.",
+        after_long_help = "Example: kubectl exec POD -c dataflow-sidecar -- /dataflow-sidecar check"
+    )]
     Check {
         /// Endpoint to check, several times [default: those of --listen, else every folder below the mounts folder]
         #[arg(long, value_name = "NAME")]

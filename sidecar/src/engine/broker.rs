@@ -6,9 +6,18 @@ use super::tally::{Direction, Refusal};
 use super::timer::Timer;
 use super::{Broker, Command, Engine, Event, Now, Output, handshake, size, whole_seconds};
 use crate::packet::{
-    Ack, DecodeError, Disconnect, Frame, Packet, Property, PropertyId, Publish, Qos, ReasonCode,
-    SubAck,
+    Ack, DecodeError, Disconnect, Frame, Packet, Properties, Property, PropertyId, Publish, Qos,
+    ReasonCode, SubAck,
 };
+
+/// What the broker says beside a code is logged; another server that it names is never dialled.
+pub(super) fn report_words(properties: &Properties, out: &mut Output) {
+    for id in [PropertyId::ReasonString, PropertyId::ServerReference] {
+        let text = properties.text(id);
+        out.commands
+            .extend(text.map(|text| Command::Report(Event::BrokerSaid(text.to_string()))));
+    }
+}
 
 impl Engine {
     /// A packet of the broker, or one that was skipped.
@@ -208,14 +217,7 @@ impl Engine {
     }
 
     fn on_broker_disconnect(&mut self, disconnect: Disconnect, now: Now, out: &mut Output) {
-        let said = |id| disconnect.properties.text(id);
-        for text in [
-            said(PropertyId::ReasonString),
-            said(PropertyId::ServerReference),
-        ] {
-            out.commands
-                .extend(text.map(|text| Command::Report(Event::BrokerSaid(text.to_string()))));
-        }
+        report_words(&disconnect.properties, out);
         let code = disconnect.code;
         self.link.last_code = Some(code);
         let own_takeover = code == ReasonCode::SESSION_TAKEN_OVER

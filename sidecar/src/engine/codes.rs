@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_of_section_8_becomes_its_return_code() {
+    fn every_refusal_has_its_return_code_of_3_1_1() {
         for (code, expected) in [
             (0x00, 0),
             (0x84, 1),
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn loss_is_exactly_the_codes_of_section_5() {
+    fn loss_is_exactly_these_codes() {
         let loss: Vec<u8> = (0..=0xFF)
             .filter(|code| disconnect_is_loss(ReasonCode(*code)))
             .collect();

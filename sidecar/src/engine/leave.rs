@@ -97,7 +97,7 @@ impl Engine {
     /// The broker is away: dials go on while there is something to do, at most 60 s. False when the session ended.
     pub(super) fn leave_held(&mut self, now: Now, out: &mut Output) -> bool {
         let nothing_to_do = match self.opened {
-            true => self.inflight.is_empty() && !self.has_will_to_take_back() && !self.untold,
+            true => self.inflight.is_empty() && !self.has_will_to_settle() && !self.untold,
             false => self.early.is_empty(),
         };
         if nothing_to_do {
@@ -121,10 +121,14 @@ impl Engine {
         }
     }
 
-    fn has_will_to_take_back(&self) -> bool {
-        let broker_counts =
-            self.client == Client::Gone(Leave::Vanished) && self.profile.will_is_delayed();
-        self.profile.will.is_some() && !broker_counts
+    /// Whether the broker must be dialled for the will: to take it back, to publish it, or to leave it again where a planned
+    /// reconnect had taken it back.
+    fn has_will_to_settle(&self) -> bool {
+        self.profile.will.is_some()
+            && match self.client {
+                Client::Gone(Leave::Goodbye) => self.link.will_left,
+                _ => !(self.profile.will_is_delayed() && self.link.will_left),
+            }
     }
 
     /// The broker did not come back, or a new session takes over: the rest is counted.

@@ -6,9 +6,10 @@ use endpoint::Settings;
 
 use super::codes::{self, Refused};
 use super::handshake::Limits;
+use super::tally::Refusal;
 use super::timer::{self, Timer};
 use super::{Broker, Client, Command, Credential, DialError, Engine, Event, Now, Output};
-use crate::packet::{ConnAck, Disconnect, Packet, Properties, Property, PropertyId, ReasonCode};
+use crate::packet::{ConnAck, Packet, Properties, PropertyId, ReasonCode};
 
 /// Connections in a row that must close at the same packet before the client is told.
 const POISON_COUNT: u32 = 3;
@@ -36,6 +37,8 @@ pub(super) struct Link {
     /// The newest credential, and since when it has been refused.
     refused: Option<(Credential, Instant)>,
     poison: Poison,
+    /// The broker has the client's will, or may have it.
+    pub(super) will_left: bool,
     /// Acknowledgements that came after our DISCONNECT.
     pub(super) late: Vec<Packet>,
 }
@@ -68,6 +71,7 @@ impl Link {
             own_takeover_until: None,
             refused: None,
             poison: Poison::default(),
+            will_left: false,
             late: Vec::new(),
         }
     }
@@ -118,8 +122,11 @@ impl Engine {
         // A client that said goodbye wants its will taken back, not left again.
         let will = match self.client {
             Client::Gone(super::Leave::Goodbye) => None,
-            _ => self.profile.will_for_broker(&self.settings),
+            _ => self
+                .profile
+                .will_for_broker(&self.settings, &self.link.limits),
         };
+        self.link.will_left |= will.is_some();
         let connect = self.profile.connect_to_broker(
             &self.settings,
             &self.broker_client_id,
@@ -305,8 +312,14 @@ impl Engine {
         self.link.last_code = Some(code);
         out.commands
             .push(Command::Report(Event::BrokerRefused(code)));
+        super::broker::report_words(&connack.properties, out);
         out.commands.push(Command::CloseBroker);
         self.forget_connection();
+        if self.lowers_will(code) {
+            let cleared = usize::from(code == ReasonCode::RETAIN_NOT_SUPPORTED);
+            self.tally.refuse(Refusal::RetainCleared, cleared);
+            return self.dial_again(now, out);
+        }
         if !self.opened {
             let somebody_waits = !self.client_is_gone() || !self.early.is_empty();
             return match codes::opening_waits(code) && somebody_waits {
@@ -322,6 +335,12 @@ impl Engine {
             Refused::Credential => self.end_with(ReasonCode::NOT_AUTHORIZED, out),
             Refused::Final => self.end_with(codes::as_disconnect(code), out),
         }
+    }
+
+    fn lowers_will(&mut self, code: ReasonCode) -> bool {
+        let (limits, v5) = (&mut self.link.limits, self.profile.is_v5());
+        let will = self.profile.will_for_broker(&self.settings, limits);
+        will.is_some_and(|will| limits.learn_from_refusal(code, &will, v5))
     }
 
     /// The newest credential has been refused for 5 min.
@@ -375,26 +394,5 @@ impl Engine {
             _ if self.broker_is_connected() => out.commands.push(Command::CloseBroker),
             _ => {}
         }
-    }
-
-    /// DISCONNECT with a session expiry where it differs from what is in force.
-    pub(super) fn write_disconnect(
-        &mut self,
-        code: ReasonCode,
-        expiry: Option<u32>,
-        now: Now,
-        out: &mut Output,
-    ) {
-        let in_force = self.link.limits.session_expiry_seconds;
-        let changed = expiry.filter(|seconds| *seconds != in_force);
-        let properties = changed
-            .map(Property::SessionExpiryInterval)
-            .into_iter()
-            .collect();
-        self.write_broker(
-            &Packet::Disconnect(Disconnect { code, properties }),
-            now,
-            out,
-        );
     }
 }

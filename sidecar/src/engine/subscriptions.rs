@@ -1,5 +1,7 @@
 //! The client's subscriptions: what the broker confirmed, to be made again when the broker session is gone.
 
+use std::collections::HashSet;
+
 use bytestring::ByteString;
 
 use super::BROKER_VERSION;
@@ -35,10 +37,23 @@ struct Confirmed {
 }
 
 impl Subscriptions {
-    /// Whether a SUBSCRIBE stays within the limits of a session.
+    /// Whether a SUBSCRIBE stays within the limits of a session. A filter that is confirmed is only replaced.
     pub(super) fn has_room_for(&self, subscribe: &Subscribe) -> bool {
-        self.confirmed.len() + self.asked + subscribe.filters.len() <= FILTERS_MAX
-            && self.bytes + self.asked_bytes + filter_bytes(subscribe) <= FILTER_BYTES_MAX
+        let confirmed: HashSet<&str> = self
+            .confirmed
+            .iter()
+            .map(|confirmed| &*confirmed.subscription.filter)
+            .collect();
+        let more = subscribe
+            .filters
+            .iter()
+            .map(|subscription| &*subscription.filter)
+            .filter(|filter| !confirmed.contains(filter));
+        let (count, bytes) = more.fold((0, 0), |(count, bytes), filter| {
+            (count + 1, bytes + filter.len())
+        });
+        self.confirmed.len() + self.asked + count <= FILTERS_MAX
+            && self.bytes + self.asked_bytes + bytes <= FILTER_BYTES_MAX
     }
 
     /// A SUBSCRIBE is on its way to the broker.

@@ -1,6 +1,7 @@
 //! Sessions in memory: the test plays client, broker, network and clock.
 
 mod bounds;
+mod cloudevents;
 mod delivery;
 mod fuzzed;
 mod hold;

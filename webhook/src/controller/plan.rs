@@ -164,6 +164,13 @@ impl Plan {
         }
     }
 
+    /// What is known of the sidecars of an endpoint.
+    pub(crate) fn counts(&self, key: &Key) -> Counts {
+        let endpoint = self.endpoints.get(key);
+        let settings = endpoint.and_then(|endpoint| endpoint.check.settings());
+        self.sidecars.counts(key, settings)
+    }
+
     pub(crate) fn totals(&self) -> Totals {
         self.totals
     }

@@ -1,4 +1,4 @@
-//! The values of the labels of what the controller and the events count.
+//! The values of labels that are closed sets.
 
 /// What the controller applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,23 @@ pub enum EventResult {
     Dropped,
     /// It could not be sent.
     Failed,
+}
+
+/// Why a request was answered without a review; a label's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// Unknown path or method.
+    NotFound,
+    /// Not JSON by its content type.
+    ContentType,
+    /// The body is too long.
+    TooLarge,
+    /// The body broke off.
+    Incomplete,
+    /// The body has no id to answer to.
+    NoUid,
+    /// There was no time left.
+    Timeout,
 }
 
 impl Applied {
@@ -70,6 +87,30 @@ impl EventResult {
             EventResult::Repeated => "repeated",
             EventResult::Dropped => "dropped",
             EventResult::Failed => "failed",
+        }
+    }
+}
+
+impl Refused {
+    /// Every one.
+    pub const ALL: [Refused; 6] = [
+        Refused::NotFound,
+        Refused::ContentType,
+        Refused::TooLarge,
+        Refused::Incomplete,
+        Refused::NoUid,
+        Refused::Timeout,
+    ];
+
+    /// The label's value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Refused::NotFound => "not_found",
+            Refused::ContentType => "content_type",
+            Refused::TooLarge => "too_large",
+            Refused::Incomplete => "incomplete",
+            Refused::NoUid => "no_uid",
+            Refused::Timeout => "timeout",
         }
     }
 }

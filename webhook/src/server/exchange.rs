@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::route::{self, Route};
+use crate::decisions::{Decision, Decisions};
 use crate::events::{Events, Told};
 use crate::metrics::{Metrics, Refused};
 use crate::review::{Answered, Reviewer};
@@ -34,6 +35,8 @@ pub struct Exchange {
     pub reviewer: Reviewer,
     /// Counts.
     pub metrics: Metrics,
+    /// Remembers the last decisions for the status page.
+    decisions: Decisions,
     /// Tells owners of pods what nobody else is told.
     events: Events,
     /// Room for bodies, in KiB.
@@ -48,6 +51,7 @@ impl Exchange {
     pub fn new(reviewer: Reviewer, metrics: Metrics) -> Exchange {
         Exchange {
             reviewer,
+            decisions: Decisions::default(),
             events: Events::nowhere(metrics.clone()),
             metrics,
             room: Semaphore::new(BODIES_BYTES_MAX / KIB),
@@ -57,6 +61,11 @@ impl Exchange {
     /// Sends events, too.
     pub fn with_events(self, events: Events) -> Exchange {
         Exchange { events, ..self }
+    }
+
+    /// Remembers decisions there, too.
+    pub fn with_decisions(self, decisions: Decisions) -> Exchange {
+        Exchange { decisions, ..self }
     }
 
     /// Answers a request.
@@ -86,8 +95,10 @@ impl Exchange {
             let body = read(body).await?;
             let start = Instant::now();
             let answered = self.reviewer.answer(&body).await;
+            let took = start.elapsed();
             self.metrics
-                .reviewed(route.label(), &answered.verdict, start.elapsed());
+                .reviewed(route.label(), &answered.verdict, took);
+            self.decisions.add(Decision::of(route, &answered, took));
             log(route, &answered);
             if let Some(told) = Told::warnings(&answered) {
                 self.events.tell(told);

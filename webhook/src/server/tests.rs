@@ -33,6 +33,8 @@ use crate::store::Store;
 use crate::validate::Rules;
 
 mod limits;
+mod floods;
+mod frames;
 mod ending;
 mod events;
 

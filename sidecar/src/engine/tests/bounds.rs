@@ -1,4 +1,4 @@
-//! Engine rules, sections 3, 4 and 7: bounds of what is kept and of what waits.
+//! `docs/engine-rules.md`: bounds of what is kept and of what waits.
 
 use super::*;
 use crate::engine::subscriptions::FILTER_BYTES_MAX;
@@ -123,4 +123,23 @@ fn planned_reconnects_begin_within_a_second_and_not_together() {
     assert!(pauses[99] - pauses[0] > PLANNED_SPREAD_MAX / 2);
     pauses.dedup();
     assert!(pauses.len() > 90, "many at one moment");
+}
+
+#[test]
+fn a_filter_that_is_subscribed_anew_takes_no_more_room() {
+    let mut world = World::open(v5(), json!({}));
+    let filters: Vec<String> = (0..1_000).map(|n| format!("f/{n}")).collect();
+    let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
+    for packet_id in 1..=3 {
+        world.client(Packet::Subscribe(subscribe(
+            packet_id,
+            &filters,
+            Qos::AtMostOnce,
+        )));
+        assert_eq!(world.take_broker().len(), 1, "it is asked");
+        world.broker(suback(packet_id, &[0; 1_000]));
+    }
+    world.forget();
+    world.client(Packet::Subscribe(subscribe(4, &["more"], Qos::AtMostOnce)));
+    assert_eq!(world.take_client(), [suback(4, &[0x97])]);
 }

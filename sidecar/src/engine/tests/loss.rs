@@ -1,4 +1,4 @@
-//! Engine rules, sections 5 and 7: the broker is lost in the middle of every exchange.
+//! `docs/engine-rules.md`: the broker is lost in the middle of every exchange.
 
 use super::*;
 use crate::packet::{Auth, UnsubAck, Unsubscribe};
@@ -344,4 +344,23 @@ fn a_loss_while_leaving_sends_the_rest_and_the_will_again() {
     world.broker(puback(will.packet_id));
     assert_eq!(code(&world.take_broker()[0]), ReasonCode::SUCCESS);
     assert!(world.ended());
+}
+
+#[test]
+fn the_back_off_advances_with_every_failed_dial_refusal_and_loss() {
+    let mut world = World::open(v5(), json!({}));
+    world.broker_lost();
+    assert_eq!(world.engine.backoff().failures, 1);
+    world.wait_for_dial();
+    let message = "refused".into();
+    world.step(|engine, now, out| engine.on_dial_failed(DialError { message }, now, out));
+    assert_eq!(world.engine.backoff().failures, 2);
+    world.wait_for_dial();
+    world.dialled("t1");
+    world.broker(refusal(ReasonCode::SERVER_BUSY));
+    assert_eq!(world.engine.backoff().failures, 3);
+    world.wait_for_dial();
+    world.dialled("t1");
+    world.broker_lost();
+    assert_eq!(world.engine.backoff().failures, 4);
 }

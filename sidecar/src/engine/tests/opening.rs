@@ -1,4 +1,4 @@
-//! Engine rules, section 3.
+//! `docs/engine-rules.md`: opening.
 
 use super::*;
 use crate::engine::handshake::{admit, broker_client_id};
@@ -96,6 +96,9 @@ fn connack_tells_the_client_what_it_can_act_on() {
             Property::TopicAliasMaximum(10),
             Property::ReasonString("hello".into()),
             Property::WildcardSubscriptionAvailable(0),
+            Property::SubscriptionIdentifierAvailable(0),
+            Property::SharedSubscriptionAvailable(0),
+            Property::UserProperty("a".into(), "b".into()),
             Property::ServerKeepAlive(9),
             Property::SessionExpiryInterval(300),
             Property::ResponseInformation("r".into()),
@@ -115,6 +118,9 @@ fn connack_tells_the_client_what_it_can_act_on() {
             Property::RetainAvailable(0),
             Property::ReasonString("hello".into()),
             Property::WildcardSubscriptionAvailable(0),
+            Property::SubscriptionIdentifierAvailable(0),
+            Property::SharedSubscriptionAvailable(0),
+            Property::UserProperty("a".into(), "b".into()),
             Property::ResponseInformation("r".into()),
             Property::ReceiveMaximum(20),
             Property::MaximumPacketSize(5_000),
@@ -151,8 +157,9 @@ fn a_client_s_own_authentication_is_answered_and_not_forwarded() {
 
 #[test]
 fn transient_refusals_are_held_and_then_refused_after_25_s() {
-    for refused in [0x88, 0x89, 0x9F] {
-        let mut world = World::new(v5(), json!({}));
+    let cases = [0x88, 0x89, 0x9F].map(|refused| [(refused, v5(), 0x88), (refused, v311(), 3)]);
+    for (refused, client, told) in cases.into_iter().flatten() {
+        let mut world = World::new(client, json!({}));
         world.wait_for_dial();
         world.dialled("t1");
         world.broker(refusal(ReasonCode(refused)));
@@ -168,10 +175,7 @@ fn transient_refusals_are_held_and_then_refused_after_25_s() {
             );
         });
         world.advance(Duration::from_secs(25));
-        assert_eq!(
-            code(&world.take_client()[0]),
-            ReasonCode::SERVER_UNAVAILABLE
-        );
+        assert_eq!(world.take_client(), [refusal(ReasonCode(told))]);
         assert!(world.ended());
     }
 }
@@ -395,4 +399,79 @@ fn what_a_client_left_before_connack_is_dialled_for_and_counted_when_nobody_take
     world.advance(Duration::from_secs(25));
     assert!(world.ended());
     assert_eq!(world.refused(Refusal::ClientGone), 2);
+}
+
+#[test]
+fn for_a_3_1_1_client_the_broker_is_asked_for_the_defaults() {
+    let mut world = World::new(v311(), json!({}));
+    world.dialled("t1");
+    let asked: Vec<PropertyId> = world.connect_read().properties.ids().collect();
+    assert_eq!(
+        asked,
+        [
+            PropertyId::SessionExpiryInterval,
+            PropertyId::ReceiveMaximum,
+            PropertyId::MaximumPacketSize,
+            PropertyId::AuthenticationMethod,
+            PropertyId::AuthenticationData,
+        ]
+    );
+}
+
+#[test]
+fn with_retain_never_connack_says_nothing_of_retained_messages() {
+    for (retain, told) in [("Keep", Some(0)), ("Never", None)] {
+        let mut world = World::new(v5(), json!({"retain": retain}));
+        world.dialled("t1");
+        world.broker(connack_with(false, vec![Property::RetainAvailable(0)]));
+        let Packet::ConnAck(connack) = world.take_client().remove(0) else {
+            panic!("a CONNACK")
+        };
+        assert_eq!(connack.properties.int(PropertyId::RetainAvailable), told);
+    }
+}
+
+#[test]
+fn an_auth_that_is_not_the_client_s_own_method_again_is_a_protocol_error() {
+    let method = |name: &'static str| Property::AuthenticationMethod(name.into());
+    for (own, code, named) in [
+        (None, ReasonCode::REAUTHENTICATE, "K8S-SAT"),
+        (Some("other"), ReasonCode::REAUTHENTICATE, "K8S-SAT"),
+        (
+            Some("K8S-SAT"),
+            ReasonCode::CONTINUE_AUTHENTICATION,
+            "K8S-SAT",
+        ),
+    ] {
+        let client = Connect {
+            properties: own.map(method).into_iter().collect(),
+            ..v5()
+        };
+        let mut world = World::open(client, json!({}));
+        world.client(Packet::Auth(Auth {
+            code,
+            properties: [method(named)].into_iter().collect(),
+        }));
+        let told = world.take_client();
+        assert_eq!(told, [disconnect(ReasonCode::PROTOCOL_ERROR)]);
+    }
+}
+
+#[test]
+fn a_server_that_a_refusal_names_is_logged_and_not_dialled() {
+    let mut world = World::new(v5(), json!({}));
+    world.dialled("t1");
+    world.commands.clear();
+    world.broker(Packet::ConnAck(ConnAck {
+        session_present: false,
+        code: ReasonCode::USE_ANOTHER_SERVER,
+        properties: [Property::ServerReference("elsewhere".into())]
+            .into_iter()
+            .collect(),
+    }));
+    let told = world.take_client();
+    assert_eq!(told, [refusal(ReasonCode::USE_ANOTHER_SERVER)]);
+    let logged = Command::Report(Event::BrokerSaid("elsewhere".into()));
+    assert!(world.commanded(&logged));
+    assert!(!world.commanded(&Command::Dial) && world.ended());
 }

@@ -1,4 +1,4 @@
-//! Engine rules, sections 4, 6 and 9: what passes as it is, and what cannot.
+//! `docs/engine-rules.md`: what passes as it is, and what cannot.
 
 use super::*;
 use crate::packet::{PropertyId, UnsubAck, Unsubscribe};

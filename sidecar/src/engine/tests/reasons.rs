@@ -1,4 +1,4 @@
-//! Engine rules, sections 3, 5, 6, 7 and 8: every reason code of a DISCONNECT, from either side.
+//! `docs/engine-rules.md`: every reason code of a DISCONNECT, from either side.
 
 use super::*;
 use crate::packet::DecodeError;
@@ -99,6 +99,25 @@ fn a_disconnect_before_connack_is_a_failed_dial_whatever_its_code() {
 }
 
 #[test]
+fn a_packet_before_connack_is_a_failed_dial() {
+    let skipped = Frame::Skipped {
+        qos: Qos::AtLeastOnce,
+        packet_id: 1,
+    };
+    for frame in [Frame::Packet(qos1(1)), Frame::Packet(puback(1)), skipped] {
+        let mut world = World::new(v5(), json!({}));
+        world.dialled("t1");
+        world.take_broker();
+        world.step(|engine, now, out| engine.on_broker_frame(frame, now, out));
+        assert!(world.take_broker().is_empty(), "it is only closed");
+        assert!(world.commanded(&Command::CloseBroker));
+        world.come_back(false);
+        assert_eq!(world.engine.phase(), Phase::Open);
+        assert!(world.take_broker().is_empty(), "nothing is acknowledged");
+    }
+}
+
+#[test]
 fn before_connack_a_client_is_told_by_connack() {
     let malformed = |engine: &mut Engine, now, out: &mut Output| {
         let error = DecodeError {
@@ -149,5 +168,74 @@ fn codes_of_a_credential_that_disconnect_does_not_have_end_the_connection_and_bl
         world.dialled("t2");
         world.connack(true);
         assert!(world.commanded(&Command::ReauthenticationFailed));
+    }
+}
+
+/// MQTT 5 table 3-1: each refusal with its return code of 3.1.1.
+const REFUSALS: [(u8, u8); 21] = [
+    (0x80, 3),
+    (0x81, 5),
+    (0x82, 5),
+    (0x83, 3),
+    (0x84, 1),
+    (0x85, 2),
+    (0x86, 4),
+    (0x87, 5),
+    (0x88, 3),
+    (0x89, 3),
+    (0x8A, 5),
+    (0x8C, 5),
+    (0x90, 5),
+    (0x95, 5),
+    (0x97, 3),
+    (0x99, 5),
+    (0x9A, 5),
+    (0x9B, 5),
+    (0x9C, 3),
+    (0x9D, 3),
+    (0x9F, 3),
+];
+
+#[test]
+fn every_refusal_of_the_first_connect_is_waited_out_or_passed() {
+    for (value, return_code) in REFUSALS {
+        for (client, told) in [(v5(), value), (v311(), return_code)] {
+            let mut world = World::new(client, json!({}));
+            world.wait_for_dial();
+            world.dialled("t1");
+            world.broker(refusal(ReasonCode(value)));
+            if [0x88, 0x89, 0x9F].contains(&value) {
+                assert!(world.take_client().is_empty(), "{value:#x}");
+                assert!(world.commanded(&Command::Dial), "the first is at once");
+            } else {
+                assert_eq!(world.take_client(), [refusal(ReasonCode(told))]);
+                assert!(world.commanded(&Command::CloseClient) && world.ended());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_refusal_of_a_reconnect_is_tried_again_or_passed() {
+    let again = [0x80, 0x83, 0x86, 0x87, 0x88, 0x89, 0x8C, 0x97, 0x9F];
+    for (value, _) in REFUSALS {
+        for client in [v5(), v311()] {
+            let is_v5 = client.version == ProtocolVersion::V5;
+            let mut world = World::open(client, json!({}));
+            world.broker_lost();
+            world.wait_for_dial();
+            world.dialled("t1");
+            world.broker(refusal(ReasonCode(value)));
+            let told = world.take_client();
+            if again.contains(&value) {
+                assert_eq!(world.engine.phase(), Phase::Held, "{value:#x}");
+                assert!(told.is_empty(), "{value:#x}");
+                continue;
+            }
+            let known = DISCONNECT_CODES.contains(&value);
+            let words = is_v5.then(|| disconnect(ReasonCode(if known { value } else { 0x80 })));
+            assert_eq!(told, Vec::from_iter(words), "{value:#x}");
+            assert!(world.commanded(&Command::CloseClient) && world.ended());
+        }
     }
 }
