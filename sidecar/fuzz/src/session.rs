@@ -7,6 +7,7 @@ mod begin;
 mod broker;
 mod client;
 pub(crate) mod events;
+mod feed;
 mod script;
 
 use std::sync::OnceLock;

@@ -38,19 +38,3 @@ impl<'a> Script<'a> {
         values[usize::from(self.byte()) % values.len()]
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::Script;
-
-    #[test]
-    fn a_script_that_ends_early_is_a_script() {
-        let mut script = Script::new(&[1, 200, 7]);
-        assert_eq!(script.next(), Some(1));
-        assert_eq!(script.bytes(), [7]);
-        assert_eq!(
-            (script.next(), script.byte(), script.bytes()),
-            (None, 0, &[][..])
-        );
-    }
-}

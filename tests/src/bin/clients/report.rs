@@ -14,7 +14,7 @@ use super::library::{Library, installed};
 pub(crate) struct Row {
     pub(crate) library: Library,
     pub(crate) version: Version,
-    /// In the order of [`Cell::ALL`].
+    /// In the order of `Cell::ALL`.
     pub(crate) results: Vec<Result<(), String>>,
 }
 
