@@ -224,8 +224,8 @@ fn replicas_are_replaced_one_by_one() {
 }
 
 #[test]
-fn the_readme_tells_what_users_must_know() {
-    let readme = file("README.md");
+fn the_documentation_tells_what_users_must_know() {
+    let page = file("docs/troubleshooting.md");
     for told in [
         "within 60 to 90 s",
         "80 % of its life",
@@ -235,6 +235,9 @@ fn the_readme_tells_what_users_must_know() {
         "`prometheus.io/port`",
         "A static pod runs without a sidecar",
     ] {
-        assert!(readme.contains(told), "README.md must say: {told}");
+        assert!(
+            page.contains(told),
+            "docs/troubleshooting.md must say: {told}"
+        );
     }
 }

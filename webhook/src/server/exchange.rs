@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::route::{self, Route};
-use crate::decisions::{Decision, Decisions};
 use super::weight;
+use crate::decisions::{Decision, Decisions};
 use crate::events::{Events, Told};
 use crate::metrics::{Metrics, Refused};
 use crate::review::{Answered, Reviewer};
