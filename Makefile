@@ -5,10 +5,10 @@ RELEASE = $(CARGO) build --release --locked
 # Where tests/setup.sh puts cargo-deny if there is none.
 export PATH := $(PATH):$(CURDIR)/target/tools/bin
 
-.PHONY: help build demo test faults bench fmt lint audit crd setup crd-check deny
+.PHONY: help build demo test faults bench bench-webhook endurance soak fuzz clients instructions fmt lint audit crd setup crd-check deny
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 18
 
 # One command a program: built together, each would get the other's features of the libraries they share.
 build: ## both programs, optimised, in target/release
@@ -35,10 +35,30 @@ bench: build ## CPU, memory, start and size beside nginx; WRITE=1 writes docs/be
 	$(RELEASE) -p tests --bin bench --bin copier
 	ulimit -n 8192 && target/release/bench $(if $(WRITE),--write)
 
+bench-webhook: ## latency, throughput and memory of the webhook; WRITE=1 writes docs/benchmarks-webhook.md
+	$(RELEASE) -p webhook
+	$(RELEASE) -p tests --bin bench-webhook
+	target/release/bench-webhook $(if $(WRITE),--write)
+
 # Sequences that no run has played before; optimised, a million take some ten seconds on two cores.
 soak: ## random lives of a session against the engine: SEQUENCES=N, ten million without it
 	MODEL_SEQUENCES=$(or $(SEQUENCES),10000000) MODEL_SEED=$$(date +%s)0000000 \
 	  $(CARGO) test --release --locked -p sidecar --lib model -- --nocapture
+
+# Needs the nightly toolchain and cargo-fuzz; says how to install them.
+fuzz: ## the codec and the engine fed with anything: FUZZ_SECONDS=N for each target, 60 without it
+	FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) sidecar/fuzz/run.sh
+
+endurance: ## an hour at 2,000 messages a second with rotations and broker restarts; SECONDS=N for less
+	tests/setup.sh test
+	$(RELEASE) -p sidecar
+	$(RELEASE) -p tests --bin endurance
+	target/release/endurance $(if $(SECONDS),--seconds $(SECONDS))
+
+clients: ## mosquitto's, Paho's, MQTT.js' and rumqttc's clients through the sidecar; WRITE=1 writes docs/clients.md
+	tests/clients/install.sh
+	$(CARGO) build --workspace --exclude e2e --bin dataflow-sidecar --bin clients --locked
+	target/debug/clients $(if $(WRITE),--write)
 
 instructions: ## instructions a message by callgrind, against their budget; WRITE=1 writes it
 	tests/setup.sh instructions
@@ -74,7 +94,7 @@ deny:
 	tests/setup.sh deny
 	$(CARGO) deny --locked check --hide-inclusion-graph licenses bans sources
 
-.PHONY: image-binaries install-yaml chart-check release release-tools release-check
+.PHONY: image-binaries install-yaml chart-check alerts-check release release-tools release-check
 
 # The host's own target, but said: then procedural macros and build scripts, which cannot be static, are built apart.
 # glibc has the look-up of names inside since 2.34, so a static program resolves them too.
@@ -105,16 +125,24 @@ release-check: release-tools ## shows that two builds of a release give the same
 install-yaml: ## writes deploy/install.yaml from the chart
 	deploy/check.sh write
 
-chart-check: ## the chart without a cluster: lint, values, rendering, deploy/install.yaml; needs helm
+chart-check: alerts-check ## the chart without a cluster: lint, values, rendering, deploy/install.yaml, alerts; needs helm
 	deploy/check.sh
 
-.PHONY: e2e cluster cluster-node cluster-down
+alerts-check: ## when the alerts fire and when they are silent, by promtool
+	tests/setup.sh alerts
+	deploy/check.sh alerts
+
+.PHONY: e2e cluster cluster-node cluster-down tour
 
 e2e: ## the same promises in a real cluster: a node of its own, or the one of E2E_KUBECONFIG=FILE
 	e2e/run.sh
 
 cluster: ## a cluster to play with: chart, a broker that demands tokens, an app that publishes
 	e2e/sample.sh
+
+tour: ## writes docs/tour.md, what kubectl shows in the cluster of make cluster
+	e2e/tour.sh > docs/tour.md.new
+	mv docs/tour.md.new docs/tour.md
 
 cluster-node: ## its node alone, see e2e/cluster/README.md
 	e2e/cluster/up.sh

@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# Checks the chart: a fact a line, and the exit code 1 if one is false. `check.sh` needs helm only; `check.sh server` asks the
-# API server of KUBECONFIG about every object, and leaves nothing behind; `check.sh write` writes deploy/install.yaml.
+# Checks the chart: a fact a line, and the exit code 1 if one is false. `check.sh` needs helm only, `check.sh alerts` promtool;
+# `check.sh server` asks the API server of KUBECONFIG about every object, and leaves nothing behind; `check.sh write` writes
+# deploy/install.yaml.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 CHART=deploy/chart
 INSTALL=deploy/install.yaml
+ALERTS_TEST=deploy/alerts-test.yaml
 NAMESPACE=dataflow-system
 OUTPUT=$(mktemp)
 trap 'rm -f "$OUTPUT" "$OUTPUT.yaml"' EXIT
-# The node of the end-to-end tests has built helm and kubectl; what is installed is preferred.
-PATH=$PATH:$PWD/e2e/cluster/.bin/current
+# The end-to-end tests have built helm, kubectl and promtool; what is installed is preferred.
+PATH=$PATH:$PWD/e2e/cluster/.bin/current:$PWD/e2e/prometheus/.bin/current
 false_facts=0
 
 need() {
@@ -122,6 +124,28 @@ check() {
   fact "every metric of the alerts and the dashboard exists" metrics_exist
 }
 
+# Every alert has a test: promtool does not miss one.
+alerts_are_tested() {
+  local name missing=0
+  while read -r name; do
+    grep -q "alertname: $name\$" "$ALERTS_TEST" || {
+      echo "$ALERTS_TEST does not say when $name fires"
+      missing=1
+    }
+  done < <(sed -n 's/^ *- alert: //p' "$CHART/files/alerts.yaml")
+  return "$missing"
+}
+
+check_alerts() {
+  command -v promtool >/dev/null || {
+    echo "promtool is missing: run tests/setup.sh alerts, or install Prometheus." >&2
+    exit 1
+  }
+  fact "the alerts are rules that Prometheus reads" promtool check rules "$CHART/files/alerts.yaml"
+  fact "the alerts fire and resolve as written in $ALERTS_TEST" promtool test rules "$ALERTS_TEST"
+  fact "every alert has such a test" alerts_are_tested
+}
+
 # asks_server VALUES...: a dry run of all objects whose kinds every cluster knows.
 asks_server() {
   render "$@" | kubectl apply --dry-run=server --filename -
@@ -143,6 +167,7 @@ check_server() {
 
 case "${1:-}" in
   "") check ;;
+  alerts) check_alerts ;;
   server) check_server ;;
   write)
     need helm
@@ -150,7 +175,7 @@ case "${1:-}" in
     mv "$INSTALL.new" "$INSTALL"
     ;;
   *)
-    echo "usage: $0 [server|write]" >&2
+    echo "usage: $0 [alerts|server|write]" >&2
     exit 64
     ;;
 esac

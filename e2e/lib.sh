@@ -9,6 +9,7 @@ NAMESPACE=dataflow-system
 RELEASE=dataflow-webhook
 PRODUCT_IMAGE=localhost/dataflow-sidecar:e2e
 TESTS_IMAGE=localhost/dataflow-e2e:e2e
+PROMETHEUS_IMAGE=localhost/dataflow-prometheus:e2e
 
 say() {
   printf '%4ds  %s\n' "$SECONDS" "$*"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the tests (`setup.sh test`), the benchmark (`bench`), the count of instructions (`instructions`) or the checks
-# of the dependencies (`deny`) or a release (`release`) need and a Debian or Ubuntu machine lacks. Where it may not, it prints the one command that does.
+# Installs what the tests (`setup.sh test`), the benchmark (`bench`), the count of instructions (`instructions`), the real clients
+# (`clients`), the tests of the alerts (`alerts`), the checks of the dependencies (`deny`) or a release (`release`) need and a
+# Debian or Ubuntu machine lacks. Where it may not, it prints the one command that does.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,16 +22,20 @@ if [ "${1:-}" = release ]; then
 fi
 
 case "${1:-test}" in
+  # The broker of the integration tests, and what its token plugin is built with; openssl writes keys in every form.
+  test) packages=(mosquitto mosquitto-dev libmosquitto-dev gcc libc6-dev openssl) ;;
   # What builds the image.
   release) packages=(buildah) ;;
-  # The broker of the integration tests, and what its token plugin is built with.
-  test) packages=(mosquitto mosquitto-dev libmosquitto-dev gcc libc6-dev) ;;
   # The broker, and the proxies to compare with.
   bench) packages=(mosquitto nginx libnginx-mod-stream haproxy stunnel4) ;;
   # What counts instructions.
   instructions) packages=(valgrind) ;;
+  # The broker, its plugin and its own clients.
+  clients) packages=(mosquitto mosquitto-clients mosquitto-dev libmosquitto-dev gcc libc6-dev) ;;
+  # promtool.
+  alerts) packages=(prometheus) ;;
   *)
-    echo "usage: $0 test|bench|instructions|deny|release" >&2
+    echo "usage: $0 test|bench|instructions|clients|alerts|deny|release" >&2
     exit 64
     ;;
 esac
@@ -70,7 +75,7 @@ echo "installing ${missing[*]}"
 if [ -d /run/systemd/system ]; then
   for package in "${missing[@]}"; do
     case "$package" in
-      mosquitto | nginx | haproxy | stunnel4) "${as_root[@]}" systemctl disable --now "$package" ;;
+      mosquitto | nginx | haproxy | stunnel4 | prometheus) "${as_root[@]}" systemctl disable --now "$package" ;;
     esac
   done
 fi

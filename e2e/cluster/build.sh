@@ -6,18 +6,6 @@ source "$(dirname "$0")/lib.sh"
 
 LINKS=(etcd kube-apiserver kube-controller-manager kube-proxy kube-scheduler kubelet)
 
-require_go() {
-  local wanted
-  wanted=$(sed -n 's/^go //p' components/go.mod)
-  command -v go >/dev/null || PATH=$PATH:/usr/local/go/bin
-  command -v go >/dev/null ||
-    fail "Go is missing, which builds Kubernetes: install Go $wanted or newer as https://go.dev/doc/install says," \
-      "then run this again."
-  # Go 1.21 and later fetch the toolchain that go.mod asks for; older ones do not understand the question.
-  (cd components && go version >/dev/null) ||
-    fail "This Go ($(cd / && go version)) cannot build Kubernetes: install $wanted or newer as https://go.dev/doc/install says."
-}
-
 # What the programs answer when they are asked for their version, and the version Helm's templates are told.
 link_flags() {
   local version helm major minor
@@ -34,6 +22,8 @@ link_flags() {
 # build FOLDER: static, as CoreDNS runs in an image of nothing else.
 build() {
   local flags
+  require_go components
+  say "building Kubernetes, CoreDNS and Helm: minutes the first time, 3 GB of memory"
   flags=$(link_flags)
   mkdir -p "$1"
   (cd components && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w $flags" -o "$1/" \
@@ -45,21 +35,7 @@ build() {
 
 main() {
   cd "$CLUSTER"
-  local hash
-  hash=$(cat components/go.mod components/go.sum components/*/*.go build.sh | sha256sum | cut -c1-16)
-  mkdir -p .bin
-  exec 9>.bin/lock
-  flock 9
-  if [ ! -d ".bin/$hash" ]; then
-    require_go
-    say "building Kubernetes, CoreDNS and Helm: minutes the first time, 3 GB of memory"
-    rm -rf .bin/*.part
-    build "$PWD/.bin/$hash.part"
-    # Binaries of earlier sources: a rebuild from Go's own cache takes seconds.
-    find .bin -mindepth 1 -maxdepth 1 -type d ! -name '*.part' -exec rm -rf {} +
-    mv ".bin/$hash.part" ".bin/$hash"
-  fi
-  ln -sfn "$hash" .bin/current
+  build_once "$PWD/.bin" build components/go.mod components/go.sum components/*/*.go build.sh
 }
 
 main

@@ -68,3 +68,34 @@ node_pid() {
 in_node() {
   nsenter --target "$(node_pid)" --mount --net --uts --pid -- env TMPDIR=/run/tmp "$@"
 }
+
+# Go, at least of the version that the go.mod in this folder asks for.
+require_go() {
+  local wanted
+  wanted=$(sed -n 's/^go //p' "$1/go.mod")
+  command -v go >/dev/null || PATH=$PATH:/usr/local/go/bin
+  command -v go >/dev/null ||
+    fail "Go is missing, which builds $1: install Go $wanted or newer as https://go.dev/doc/install says," \
+      "then run this again."
+  # Go 1.21 and later fetch the toolchain that go.mod asks for; older ones do not understand the question.
+  (cd "$1" && go version >/dev/null) ||
+    fail "This Go ($(cd / && go version)) cannot build $1: install $wanted or newer as https://go.dev/doc/install says."
+}
+
+# build_once FOLDER BUILD SOURCES...: runs `BUILD PLACE`, which fills FOLDER/HASH, the hash being that of the sources, unless
+# it is there already; and points FOLDER/current there.
+build_once() {
+  local folder=$1 build=$2 hash
+  hash=$(cat "${@:3}" | sha256sum | cut -c1-16)
+  mkdir -p "$folder"
+  exec 9>"$folder/lock"
+  flock 9
+  if [ ! -d "$folder/$hash" ]; then
+    rm -rf "$folder"/*.part
+    "$build" "$folder/$hash.part"
+    # What earlier sources gave: a rebuild from Go's own cache takes seconds.
+    find "$folder" -mindepth 1 -maxdepth 1 -type d ! -name '*.part' -exec rm -rf {} +
+    mv "$folder/$hash.part" "$folder/$hash"
+  fi
+  ln -sfn "$hash" "$folder/current"
+}

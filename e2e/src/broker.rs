@@ -155,7 +155,7 @@ impl Broker {
             json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": NAME}});
         let binding = json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
-            "metadata": {"name": namespace, "labels": {"dataflow-e2e": "true"}},
+            "metadata": {"name": namespace, "labels": Story::label(namespace)},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:auth-delegator"},
             "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": namespace}],
         });

@@ -8,6 +8,7 @@ pub mod broker;
 pub mod app;
 pub mod webhook;
 pub mod http;
+pub mod prometheus;
 
 /// The image with both programs of the tests.
 pub const IMAGE: &str = "localhost/dataflow-e2e:e2e";

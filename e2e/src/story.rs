@@ -49,7 +49,6 @@ impl Story {
 
     /// Makes the namespace, which stays.
     pub async fn new(name: &str, mut labels: Value) -> Self {
-        // What e2e/install.sh finds leftovers by.
         labels["dataflow-e2e"] = json!("true");
         let client = Client::try_default()
             .await
@@ -70,6 +69,11 @@ impl Story {
             Err(error) => panic!("the namespace {namespace} cannot be made: {error}"),
         }
         Self { client, namespace }
+    }
+
+    /// Of what a story has outside of its namespace, and goes with it. By the first of them e2e/install.sh finds leftovers.
+    pub fn label(namespace: &str) -> Value {
+        json!({"dataflow-e2e": "true", "dataflow-e2e-story": namespace})
     }
 
     /// Waits until `check` succeeds.
@@ -187,20 +191,15 @@ impl Story {
     /// The namespace goes in the background.
     async fn remove(&self) {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        // The namespace itself and the cluster-wide binding of its broker have one name.
         let deleted = namespaces
             .delete(&self.namespace, &DeleteParams::background())
             .await;
         if let Err(error) = deleted {
             println!("the namespace {} stays: {error}", self.namespace);
         }
+        let selector = format!("dataflow-e2e-story={}", self.namespace);
         kubectl(
-            &[
-                "delete",
-                "clusterrolebinding",
-                &self.namespace,
-                "--ignore-not-found",
-            ],
+            &["delete", "clusterrolebindings", "--selector", &selector],
             "",
         )
         .await;

@@ -23,3 +23,5 @@ pub const INFLIGHT_MESSAGES_MAX: i64 = 65_535;
 pub const EVENT_GRID_KEEP_ALIVE_SECONDS_MAX: i64 = 1_160;
 /// Event Grid cuts a longer session expiry to this.
 pub const EVENT_GRID_SESSION_EXPIRY_SECONDS_MAX: u32 = 28_800;
+/// Event Grid refuses a message whose user properties are longer together.
+pub const EVENT_GRID_USER_PROPERTIES_BYTES_MAX: usize = 32 * 1024;

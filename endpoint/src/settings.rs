@@ -249,13 +249,18 @@ impl Method {
 
     /// Whether the method sends or proves something that only TLS protects.
     pub fn needs_tls(self) -> bool {
+        self.why_tls().is_some()
+    }
+
+    /// What goes wrong without TLS, where the method needs it.
+    pub fn why_tls(self) -> Option<&'static str> {
         match self {
-            Method::X509Certificate
-            | Method::SystemAssignedManagedIdentity
+            Method::X509Certificate => Some("whose handshake shows the certificate"),
+            Method::SystemAssignedManagedIdentity
             | Method::UserAssignedManagedIdentity
-            | Method::AccessToken => true,
+            | Method::AccessToken => Some("or the token would travel in clear text"),
             // A service account token without TLS is only warned of: it is bound to its audience and lives an hour.
-            Method::ServiceAccountToken | Method::Anonymous => false,
+            Method::ServiceAccountToken | Method::Anonymous => None,
         }
     }
 }

@@ -62,6 +62,24 @@ pub(crate) enum AuthError {
         /// What the parser said.
         problem: String,
     },
+    /// A key that only a password opens.
+    #[error(
+        "{file} is encrypted and the sidecar has no password for it; write the key without one \
+         (openssl pkey -in {file} -out plain.key) and put that into the Secret"
+    )]
+    Encrypted {
+        /// Which file.
+        file: &'static str,
+    },
+    /// What `data` of a Secret holds, in a file.
+    #[error(
+        "{file} holds base64 of a PEM file: it was encoded once too often; put the PEM text itself into the Secret \
+         (stringData, or kubectl create secret --from-file)"
+    )]
+    EncodedTwice {
+        /// Which file.
+        file: &'static str,
+    },
     /// Key and certificate are of different pairs.
     #[error(
         "{key} does not belong to the certificate in {certificate}; put a matching pair into the Secret"

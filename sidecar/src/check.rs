@@ -2,6 +2,7 @@
 
 mod report;
 mod steps;
+mod handshake;
 mod connect;
 
 use std::path::Path;
@@ -103,7 +104,7 @@ async fn check(arguments: &Check, endpoint: &str, report: &mut Report) -> Result
         Security::Missing(reason) => return report.broken("TLS", reason),
         Security::Tls(config) => {
             let transport = report.step("TLS", connector::secure(host, stream, config).await)?;
-            report.good("TLS", &steps::describe_tls(&transport));
+            handshake::describe(&transport, report);
             transport
         }
     };

@@ -173,7 +173,11 @@ pub(crate) async fn secure(
             "no answer within {TLS_TIME_MAX:?}; the port may speak plain MQTT: set tls.mode to Disabled or use the TLS port"
         ))),
         Ok(Err(error)) => Err(failed(&explain_handshake(&error))),
-        Ok(Ok(stream)) => Ok(Transport::Tls(Box::new(stream))),
+        Ok(Ok(stream)) => {
+            let kind = stream.get_ref().1.handshake_kind();
+            tracing::debug!(host = host.name, ?kind, "TLS handshake done");
+            Ok(Transport::Tls(Box::new(stream)))
+        }
     }
 }
 

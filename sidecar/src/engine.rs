@@ -29,6 +29,7 @@ mod output;
 mod renewal;
 mod resume;
 mod send;
+mod size;
 mod subscriptions;
 mod tally;
 mod timer;
@@ -146,6 +147,8 @@ pub struct Engine {
     clean: bool,
     /// The broker session is one that the client was not told to be new: it must not outlive the client.
     untold: bool,
+    /// The broker session is a new one in which not every confirmed filter is subscribed again yet.
+    unsubscribed: bool,
     shutting_down: bool,
     /// What the client sent before its CONNACK.
     early: VecDeque<Packet>,
@@ -247,6 +250,7 @@ impl Engine {
             opened: false,
             clean: false,
             untold: false,
+            unsubscribed: false,
             shutting_down: false,
             early: VecDeque::new(),
             early_bytes: 0,
@@ -362,16 +366,6 @@ impl Engine {
     /// What is to be remembered of the client id when the session ended.
     pub fn backoff(&self) -> Backoff {
         self.backoff.clone()
-    }
-
-    /// A packet for the client, if it is there.
-    fn write_client(&mut self, packet: &Packet, out: &mut Output) {
-        if matches!(self.client, Client::Gone(_)) {
-            return;
-        }
-        // What was decoded from one peer, or made here, always fits the format.
-        let written = packet.encode(self.profile.version, &mut out.client);
-        debug_assert!(written.is_ok(), "{written:?}");
     }
 
     /// The session is over.

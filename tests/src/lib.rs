@@ -3,12 +3,17 @@
 pub mod app;
 pub mod broker;
 pub mod certificates;
+pub mod check;
+pub mod event_grid;
 pub mod eventually;
 pub mod fault;
 pub mod http;
+pub mod hosts;
+pub mod figures;
 pub mod mosquitto;
 pub mod mounts;
 pub mod ports;
+pub mod process;
 pub mod raw;
 pub mod setup;
 pub mod sidecar;

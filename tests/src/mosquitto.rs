@@ -1,11 +1,12 @@
 //! The real mosquitto: its listeners, the token plugin, and the bad days that a broker has.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-use crate::certificates::Authority;
+use crate::certificates::{Authority, Identity};
 use crate::{eventually, free_port};
 
 /// What the app's listener demands.
@@ -30,6 +31,59 @@ pub enum Carrier {
     Tls,
     /// WebSockets without TLS.
     WebSockets,
+    /// WebSockets with TLS.
+    WebSocketsTls,
+}
+
+impl Carrier {
+    /// Every one.
+    pub const ALL: [Carrier; 4] = [
+        Carrier::Tcp,
+        Carrier::Tls,
+        Carrier::WebSockets,
+        Carrier::WebSocketsTls,
+    ];
+
+    /// Whether it is encrypted.
+    pub fn has_tls(self) -> bool {
+        matches!(self, Carrier::Tls | Carrier::WebSocketsTls)
+    }
+
+    /// Whether MQTT is in WebSocket messages.
+    pub fn has_websockets(self) -> bool {
+        matches!(self, Carrier::WebSockets | Carrier::WebSocketsTls)
+    }
+}
+
+/// The listener under test.
+#[derive(Debug, Clone, Copy)]
+pub struct Listener<'a> {
+    /// How it is reached.
+    pub carrier: Carrier,
+    /// What it demands.
+    pub demand: Demand,
+    /// Further lines of configuration for the whole broker.
+    pub global: &'a str,
+    /// Further lines for the listener alone.
+    pub lines: &'a str,
+    /// Further settings of its OpenSSL, for what mosquitto has none for.
+    pub openssl: &'a str,
+    /// What it shows, of the authority that the clients trust.
+    pub certificate: fn(&Authority) -> Identity,
+}
+
+impl Listener<'_> {
+    /// A listener with a good certificate and nothing special.
+    pub fn new(carrier: Carrier, demand: Demand) -> Self {
+        Self {
+            carrier,
+            demand,
+            global: "",
+            lines: "",
+            openssl: "",
+            certificate: Authority::server,
+        }
+    }
 }
 
 /// A mosquitto with two listeners: one for the sidecar, and a plain one for the test itself.
@@ -62,6 +116,15 @@ pub const PERSISTENT: &str = "persistence true\npersistence_location ./\n";
 impl Mosquitto {
     /// Starts it with the plugin, a fresh authority, and further lines of configuration.
     pub async fn start(carrier: Carrier, demand: Demand, more: &str) -> Self {
+        Self::start_listener(Listener {
+            global: more,
+            ..Listener::new(carrier, demand)
+        })
+        .await
+    }
+
+    /// Starts it with this listener.
+    pub async fn start_listener(listener: Listener<'_>) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mut mosquitto = Self {
             port: free_port(),
@@ -70,24 +133,38 @@ impl Mosquitto {
             directory,
             child: None,
         };
-        mosquitto.write_files(carrier, demand, more);
+        mosquitto.write_files(listener);
         mosquitto.run().await;
         mosquitto
     }
 
-    fn write_files(&self, carrier: Carrier, demand: Demand, more: &str) {
-        let server = self.authority.server();
+    fn write_files(&self, listener: Listener<'_>) {
+        let Listener {
+            carrier,
+            demand,
+            global,
+            lines,
+            openssl,
+            certificate,
+        } = listener;
+        let openssl = format!(
+            "openssl_conf = all\n[all]\nssl_conf = ssl\n[ssl]\nsystem_default = tls\n[tls]\n{openssl}"
+        );
+        fs::write(self.path("openssl.cnf"), openssl).expect("writable");
+        let server = certificate(&self.authority);
         fs::write(self.path("server.crt"), &server.certificate).expect("writable");
         fs::write(self.path("server.key"), &server.key).expect("writable");
         fs::write(self.path("ca.crt"), self.authority.certificate()).expect("writable");
         fs::write(self.path("tokens"), "").expect("writable");
         fs::write(self.path("journal"), "").expect("writable");
         let here = self.directory.path().display();
-        let tls = match carrier {
-            Carrier::Tls => format!("certfile {here}/server.crt\nkeyfile {here}/server.key\n"),
-            Carrier::Tcp => String::new(),
-            Carrier::WebSockets => "protocol websockets\n".to_owned(),
-        };
+        let mut transport = String::new();
+        if carrier.has_tls() {
+            transport += &format!("certfile {here}/server.crt\nkeyfile {here}/server.key\n");
+        }
+        if carrier.has_websockets() {
+            transport += "protocol websockets\n";
+        }
         let certificate = match demand {
             Demand::Certificate => {
                 format!(
@@ -102,8 +179,8 @@ impl Mosquitto {
         };
         let configuration = format!(
             "user root\nper_listener_settings true\nmax_queued_messages 0\nmax_inflight_messages 100\n\
-             log_type all\nlog_dest file {here}/mosquitto.log\nconnection_messages true\n{more}\n\
-             listener {} 127.0.0.1\nallow_anonymous {}\n{tls}{certificate}\
+             log_type all\nlog_dest file {here}/mosquitto.log\nconnection_messages true\n{global}\n\
+             listener {} 127.0.0.1\nallow_anonymous {}\n{transport}{lines}{certificate}\
              plugin {}\nplugin_opt_tokens {here}/tokens\nplugin_opt_journal {here}/journal\n{method}\n\
              listener {} 127.0.0.1\nallow_anonymous true\n",
             self.port,
@@ -120,6 +197,7 @@ impl Mosquitto {
             .arg("-c")
             .arg(self.path("mosquitto.conf"))
             .current_dir(self.directory.path())
+            .env("OPENSSL_CONF", self.path("openssl.cnf"))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -185,8 +263,17 @@ impl Mosquitto {
 
     /// Everything that the plugin recorded, a line each.
     pub fn journal(&self) -> Vec<String> {
-        let text = fs::read_to_string(self.path("journal")).expect("readable");
-        text.lines().map(str::to_owned).collect()
+        let mut lines = Vec::new();
+        self.each_in_journal(|line| lines.push(line.to_owned()));
+        lines
+    }
+
+    /// The same, for a journal that should not be in memory whole.
+    pub fn each_in_journal(&self, mut see: impl FnMut(&str)) {
+        let file = fs::File::open(self.path("journal")).expect("readable");
+        for line in BufReader::new(file).lines() {
+            see(&line.expect("readable"));
+        }
     }
 
     /// How many lines of the journal begin with this word.

@@ -66,11 +66,7 @@ impl Method {
 
     /// Mounts with everything that the method needs; the token is `token("t1")`.
     pub fn mounts(self, broker: &Mosquitto) -> Mounts {
-        let mounts = Mounts::new(self.settings(broker));
-        let ca = broker.authority.certificate().as_bytes();
-        if self != Self::Anonymous {
-            mounts.swap("default", Mount::Ca, &[("root_ca.crt", ca)]);
-        }
+        let mounts = self.mounts_without_credentials(broker);
         match self {
             Self::ServiceAccountToken => mounts.token(&token("t1")),
             Self::X509Certificate => {
@@ -93,6 +89,16 @@ impl Method {
                 );
             }
             Self::Anonymous => {}
+        }
+        mounts
+    }
+
+    /// The same but for the credentials.
+    pub fn mounts_without_credentials(self, broker: &Mosquitto) -> Mounts {
+        let mounts = Mounts::new(self.settings(broker));
+        let ca = broker.authority.certificate().as_bytes();
+        if self != Self::Anonymous {
+            mounts.swap("default", Mount::Ca, &[("root_ca.crt", ca)]);
         }
         mounts
     }

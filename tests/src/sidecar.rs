@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus};
 use serde_json::Value;
 
 use crate::mounts::Mounts;
-use crate::{built_program, eventually, free_port, http};
+use crate::{built_program, eventually, free_port, hosts, http};
 
 /// A sidecar with one listener, for endpoint `default`.
 pub struct Sidecar {
@@ -34,6 +34,13 @@ impl Sidecar {
     /// The same with further environment variables.
     pub async fn start_in(mounts: &Mounts, environment: &[(&str, &str)]) -> Self {
         let mut program = Command::new(built_program("dataflow-sidecar"));
+        program.envs(environment.iter().copied());
+        Self::spawn(program, mounts, &[]).await
+    }
+
+    /// The same where these lines are `/etc/hosts`.
+    pub async fn start_among(mounts: &Mounts, hosts: &str, environment: &[(&str, &str)]) -> Self {
+        let mut program = hosts::command(&built_program("dataflow-sidecar"), mounts.path(), hosts);
         program.envs(environment.iter().copied());
         Self::spawn(program, mounts, &[]).await
     }

@@ -4,17 +4,17 @@
 //! token that lives as long as the test says, or with the failure that the test has put first.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
-use crate::certificates::Authority;
+use crate::certificates::{Authority, acceptor};
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,26 @@ pub enum Service {
     Metadata,
     /// Entra: tokens in exchange for a service account token.
     Entra,
+}
+
+impl Service {
+    /// `authentication` of an endpoint whose tokens it gives.
+    pub fn authentication(self) -> Value {
+        match self {
+            Service::Metadata => json!({
+                "method": "SystemAssignedManagedIdentity",
+                "systemAssignedManagedIdentitySettings": {"audience": "https://eventgrid.azure.net"},
+            }),
+            Service::Entra => json!({
+                "method": "UserAssignedManagedIdentity",
+                "userAssignedManagedIdentitySettings": {
+                    "clientId": "11111111-1111-1111-1111-111111111111",
+                    "tenantId": "22222222-2222-2222-2222-222222222222",
+                    "scope": "https://eventgrid.azure.net/.default",
+                },
+            }),
+        }
+    }
 }
 
 /// What a test has put first.
@@ -73,7 +93,7 @@ impl TokenService {
             granted: Vec::new(),
             on_grant: Box::new(on_grant),
         }));
-        let tls = (service == Service::Entra).then(|| acceptor(authority));
+        let tls = (service == Service::Entra).then(|| acceptor(&authority.server()));
         let shared = Arc::clone(&state);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -90,6 +110,18 @@ impl TokenService {
             }
         });
         TokenService { port, state }
+    }
+
+    /// What makes a sidecar ask this one; `roots` is a file with the authority of its certificate.
+    pub fn environment(&self, roots: &Path) -> Vec<(&'static str, String)> {
+        let port = self.port;
+        let metadata = format!("http://127.0.0.1:{port}");
+        let authority = format!("https://localhost:{port}/");
+        vec![
+            ("AZURE_POD_IDENTITY_AUTHORITY_HOST", metadata),
+            ("AZURE_AUTHORITY_HOST", authority),
+            ("SSL_CERT_FILE", roots.display().to_string()),
+        ]
     }
 
     /// The next requests are answered so, then again with tokens.
@@ -110,22 +142,6 @@ impl TokenService {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no panic while it is held")
     }
-}
-
-fn acceptor(authority: &Authority) -> TlsAcceptor {
-    let identity = authority.server();
-    let chain = CertificateDer::pem_slice_iter(identity.certificate.as_bytes())
-        .collect::<Result<Vec<_>, _>>()
-        .expect("PEM");
-    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).expect("PEM");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("TLS 1.3")
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .expect("a pair");
-    TlsAcceptor::from(Arc::new(config))
 }
 
 async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
@@ -233,7 +249,17 @@ impl State {
     }
 
     fn grant(&mut self) -> String {
-        let token = format!("e30.granted{}.signature", self.granted.len() + 1);
+        let name = match self.service {
+            Service::Metadata => "metadata",
+            Service::Entra => "entra",
+        };
+        let claims = json!({
+            "aud": "https://eventgrid.azure.net",
+            "iss": "https://sts.windows.net/tenant/",
+            "sub": format!("identity-of-{name}"),
+        });
+        let claims = URL_SAFE_NO_PAD.encode(claims.to_string());
+        let token = format!("e30.{claims}.granted{}", self.granted.len() + 1);
         self.granted.push(token.clone());
         (self.on_grant)(&self.granted);
         let seconds = self.lifetime.as_secs();

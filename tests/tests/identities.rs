@@ -11,6 +11,8 @@ use tests::mounts::Mounts;
 use tests::setup::token;
 use tests::sidecar::Sidecar;
 use tests::token_service::{Reply, Service, TokenService};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
 
 /// Short, so that a test sees several; the sidecar asks again after 80 % of it.
 const SHORT: Duration = Duration::from_secs(5);
@@ -24,30 +26,26 @@ struct Cloud {
 }
 
 fn settings(service: Service, broker: &Mosquitto) -> Value {
-    let authentication = match service {
-        Service::Metadata => json!({
-            "method": "SystemAssignedManagedIdentity",
-            "systemAssignedManagedIdentitySettings": {"audience": "https://eventgrid.azure.net"},
-        }),
-        Service::Entra => json!({
-            "method": "UserAssignedManagedIdentity",
-            "userAssignedManagedIdentitySettings": {
-                "clientId": "11111111-1111-1111-1111-111111111111",
-                "tenantId": "22222222-2222-2222-2222-222222222222",
-                "scope": "https://eventgrid.azure.net/.default",
-            },
-        }),
-    };
     json!({
         "host": format!("localhost:{}", broker.port),
         "tls": {"mode": "Enabled", "trustedCaCertificateConfigMapRef": "ca"},
-        "authentication": authentication,
+        "authentication": service.authentication(),
     })
 }
 
 impl Cloud {
     /// Broker, service and sidecar; the service gives these replies before its first token.
     async fn new(service: Service, lifetime: Duration, replies: &[Reply]) -> Cloud {
+        Cloud::with(service, lifetime, replies, &[]).await
+    }
+
+    /// The same with further environment variables of the sidecar.
+    async fn with(
+        service: Service,
+        lifetime: Duration,
+        replies: &[Reply],
+        more: &[(&'static str, String)],
+    ) -> Cloud {
         let broker = Mosquitto::start(Carrier::Tls, Demand::ManagedIdentity, "").await;
         let tokens = broker.tokens_writer();
         let fake = TokenService::start(service, &broker.authority, lifetime, move |granted| {
@@ -65,21 +63,13 @@ impl Cloud {
         }
         let roots = mounts.path().join("roots.pem");
         std::fs::write(&roots, authority).expect("writable");
-        let sidecar = Sidecar::start_in(
-            &mounts,
-            &[
-                (
-                    "AZURE_POD_IDENTITY_AUTHORITY_HOST",
-                    &format!("http://127.0.0.1:{}", fake.port),
-                ),
-                (
-                    "AZURE_AUTHORITY_HOST",
-                    &format!("https://localhost:{}/", fake.port),
-                ),
-                ("SSL_CERT_FILE", &roots.display().to_string()),
-            ],
-        )
-        .await;
+        let mut environment = fake.environment(&roots);
+        environment.extend_from_slice(more);
+        let environment: Vec<(&str, &str)> = environment
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let sidecar = Sidecar::start_in(&mounts, &environment).await;
         Cloud {
             sidecar,
             service: fake,
@@ -215,4 +205,56 @@ async fn a_refusal_shows_code_and_remedy_and_a_new_assertion_is_tried_at_once() 
     let app = App::connect(Version::V5, cloud.sidecar.port, "app").await;
     assert_eq!(app.record().connects, 1);
     assert!(cloud.service.requests()[1].contains("client_assertion=e30.other.signature"));
+}
+
+/// A proxy that makes tunnels for the user `a@b` with the password `p:w`, and refuses everybody else.
+async fn proxy() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(tunnel(stream));
+        }
+    });
+    port
+}
+
+async fn tunnel(mut client: TcpStream) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(client.read_u8().await?);
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    // Base64 of a@b:p:w.
+    if !head.contains("\r\nProxy-Authorization: Basic YUBiOnA6dw==\r\n") {
+        return client.write_all(b"HTTP/1.1 407 Who are you\r\n\r\n").await;
+    }
+    let address = head.split(' ').nth(1).unwrap_or_default();
+    let mut server = TcpStream::connect(address).await?;
+    client.write_all(b"HTTP/1.1 200 Go on\r\n\r\n").await?;
+    copy_bidirectional(&mut client, &mut server)
+        .await
+        .map(|_| ())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_is_given_its_credential_and_its_refusal_is_explained() {
+    let proxy = proxy().await;
+    let address = |user: &str| format!("http://{user}127.0.0.1:{proxy}");
+    let through = |user: &str| vec![("HTTPS_PROXY", address(user))];
+    let good = Cloud::with(Service::Entra, LONG, &[], &through("a%40b:p%3Aw@")).await;
+    let app = App::connect(Version::V5, good.sidecar.port, "app").await;
+    assert_eq!(app.record().connects, 1);
+    assert_eq!(good.service.requests().len(), 1);
+    for user in ["", "a%40b:secret@"] {
+        let refused = Cloud::with(Service::Entra, LONG, &[], &through(user)).await;
+        refused
+            .log_says("answered 407: it wants a user name and a password")
+            .await;
+        assert!(
+            !refused.sidecar.log().contains("secret"),
+            "the password is in the log"
+        );
+        assert!(refused.service.requests().is_empty());
+    }
 }

@@ -175,6 +175,29 @@ async fn many_clients_that_flood_while_the_broker_is_away_share_one_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_packets_of_a_few_bytes_is_bounded_in_memory() {
+    let tiny = encoded(Packet::Publish(publish("t", Qos::AtMostOnce, 0, "")));
+    let pings = [0xC0, 0x00];
+    let what = [
+        ("QoS 0 of 1 byte while the broker is away", &tiny[..]),
+        ("PINGREQ before CONNACK", &pings[..]),
+    ];
+    for (index, (what, packet)) in what.into_iter().enumerate() {
+        let mut setup = setup().await;
+        let mut app = if index == 0 {
+            flood(&setup.sidecar, "app").await
+        } else {
+            setup.broker.kill();
+            half_open(&setup.sidecar).await
+        };
+        setup.broker.kill();
+        let before = setup.sidecar.resident_kib();
+        write_until_stuck(&mut app, &packet.repeat(8 * 1024)).await;
+        grew_at_most(GROWTH_KIB_MAX, what, &setup.sidecar, before);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn silent_and_half_open_connections_are_few_small_and_short() {
     let setup = setup().await;
     let app = App::connect(Version::V5, setup.sidecar.port, "app").await;
@@ -346,6 +369,15 @@ async fn without_file_descriptors_clients_that_are_there_are_served_and_others_l
         .matches("accepting a client failed")
         .count();
     assert!(failures < 200, "{failures} lines of the log");
+}
+
+/// A client that waits for its CONNACK.
+async fn half_open(sidecar: &Sidecar) -> TcpStream {
+    let address = ("127.0.0.1", sidecar.port);
+    let mut stream = TcpStream::connect(address).await.expect("it listens");
+    let packet = encoded(Packet::Connect(Box::new(connect(V5, "half-open"))));
+    stream.write_all(&packet).await.expect("an open stream");
+    stream
 }
 
 /// A client that is connected and from now on only writes.

@@ -8,6 +8,7 @@ use tests::eventually;
 use tests::mosquitto::PERSISTENT;
 use tests::raw::{Raw, connect, properties, puback, publish};
 use tests::setup::{Method, Setup};
+use tests::sidecar::Sidecar;
 use tokio::time::{Duration, timeout};
 
 use ProtocolVersion::{V5, V311};
@@ -159,4 +160,33 @@ async fn retain_never_stores_nothing_at_the_broker_and_keep_does() {
             assert_eq!(observer.until_ping().await, []);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sidecar_that_is_killed_looks_like_a_broker_that_was_restarted() {
+    let mut setup = Setup::new(Method::ServiceAccountToken).await;
+    let asked = || Connect {
+        will: with_will(V5, "app").will,
+        ..persistent("app")
+    };
+    let (mut app, _) = Raw::connect(setup.sidecar.port, asked()).await;
+    app.subscribe("to-app", Qos::AtLeastOnce, properties([]))
+        .await;
+    // Killed by being dropped.
+    setup.sidecar = Sidecar::start(&setup.mounts).await;
+    assert_eq!(app.next_or_end().await, None);
+    let mut publisher = Raw::observe(setup.broker.observer_port, "nothing").await;
+    publisher
+        .send(&[Packet::Publish(publish(
+            "to-app",
+            Qos::AtLeastOnce,
+            1,
+            "meanwhile",
+        ))])
+        .await;
+    assert_eq!(publisher.next().await, puback(1));
+    let (mut app, answer) = Raw::connect(setup.sidecar.port, asked()).await;
+    assert!(answer.session_present, "the broker kept it");
+    assert_eq!(app.next_publish().await.payload, "meanwhile");
+    assert_eq!(setup.broker.published("will"), Vec::<String>::new());
 }

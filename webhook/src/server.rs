@@ -6,12 +6,13 @@
 pub mod certificates;
 pub mod exchange;
 pub mod route;
+mod activity;
+mod weight;
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,6 +28,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tracing::{Instrument, debug, info, info_span, warn};
 
+use activity::Activity;
 use certificates::Certificates;
 use exchange::Exchange;
 
@@ -66,6 +68,16 @@ impl Default for Limits {
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Requests of one HTTP/2 connection at once; API servers send one at a time over HTTP/1.1.
 const STREAMS_MAX: u32 = 100;
+
+/// The head of a request: an API server sends a few hundred bytes, and every connection may send this much unread.
+const HEAD_BYTES_MAX: u32 = 16 * 1024;
+/// What an HTTP/2 peer may send of a body, and of all bodies of its connection, before it is read: 32 MiB for all
+/// connections.
+const STREAM_WINDOW_BYTES: u32 = 32 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 64 * 1024;
+/// Requests that a peer took back before they were looked at, or that broke the protocol. A peer with more of them does
+/// nothing else, and its connection ends.
+const RESET_STREAMS_MAX: usize = 20;
 
 /// How far the end has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -160,14 +172,17 @@ impl Server {
         };
         let acceptor = TlsAcceptor::from(config);
         let stream = tokio::time::timeout(self.limits.handshake, acceptor.accept(stream)).await??;
-        let requested = Arc::new(AtomicBool::new(false));
+        let activity = Activity::default();
         let service = {
-            let (requested, phase) = (Arc::clone(&requested), self.phase.clone());
+            let (activity, phase) = (activity.clone(), self.phase.clone());
             let exchange = Arc::clone(&self.exchange);
             service_fn(move |request: Request<Incoming>| {
-                requested.store(true, Ordering::Relaxed);
+                let request_open = activity.begin();
                 let (exchange, phase) = (Arc::clone(&exchange), phase.clone());
-                async move { Ok::<_, Infallible>(answer(&exchange, &phase, request).await) }
+                async move {
+                    let _request_open = request_open;
+                    Ok::<_, Infallible>(answer(&exchange, &phase, request).await)
+                }
             })
         };
         let builder = self.builder();
@@ -177,13 +192,24 @@ impl Server {
         let mut closing = false;
         let first = tokio::time::sleep(self.limits.first_request);
         let mut first = std::pin::pin!(first);
+        // HTTP/1.1 has a limit of its own between requests; HTTP/2 peers could stay for ever by answering pings.
+        let mut looks = tokio::time::interval(self.limits.idle);
+        looks.tick().await;
+        let mut before = activity.begun();
         loop {
             tokio::select! {
                 result = connection.as_mut() => return result.map_err(io::Error::other),
-                () = first.as_mut(), if !requested.load(Ordering::Relaxed) => {
+                () = first.as_mut(), if activity.begun() == 0 => {
                     // It may have come while this loop was waiting.
-                    if !requested.load(Ordering::Relaxed) {
+                    if activity.begun() == 0 {
                         return Err(io::Error::new(io::ErrorKind::TimedOut, "no request came"));
+                    }
+                }
+                _ = looks.tick(), if !closing => {
+                    closing = activity.is_idle() && activity.begun() == before;
+                    before = activity.begun();
+                    if closing {
+                        connection.as_mut().graceful_shutdown();
                     }
                 }
                 Ok(_) = phase.wait_for(|phase| *phase == Phase::Closing), if !closing => {
@@ -199,11 +225,17 @@ impl Server {
         builder
             .http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(self.limits.idle);
+            .header_read_timeout(self.limits.idle)
+            .max_buf_size(HEAD_BYTES_MAX as usize);
         builder
             .http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS_MAX)
+            .max_header_list_size(HEAD_BYTES_MAX)
+            .max_pending_accept_reset_streams(RESET_STREAMS_MAX)
+            .max_local_error_reset_streams(RESET_STREAMS_MAX)
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             // Pings end connections whose peer is gone.
             .keep_alive_interval(self.limits.idle)
             .keep_alive_timeout(self.limits.first_request);

@@ -1,7 +1,7 @@
 //! Injection by example: one folder a case, a manifest in and the injected manifest, or the refusal, out.
 //!
 //! `pod.yaml` (or `pod.json`) is what a person writes, `endpoints.yaml` the endpoints that exist, `expected.yaml` what
-//! comes out, `denied.txt` what is said instead, `warnings.txt` what is said beside it. `GOLDEN_REWRITE=1 cargo test -p
+//! comes out, `denied.txt` what is said instead, `warnings.txt` what is said beside it, `explained.txt` what `explain` says. `GOLDEN_REWRITE=1 cargo test -p
 //! webhook --test golden` writes the outcomes anew; look at every difference before keeping it.
 
 // Helpers of tests are not known as tests to the lint that allows it there.
@@ -12,10 +12,13 @@ use std::path::{Path, PathBuf};
 
 use webhook::inject::Installation;
 use webhook::offline::files::Text;
-use webhook::offline::{Exit, Options, Report, inject};
+use webhook::offline::{Exit, Options, Report, explain, inject};
 
 /// Fewer cases would mean that the folder was not found.
 const CASES_MIN: usize = 30;
+
+/// Explanations that are kept whole.
+const EXPLAINED_MIN: usize = 6;
 
 fn options() -> Options {
     Options {
@@ -135,6 +138,51 @@ fn injecting_twice_is_injecting_once() {
         injected += 1;
     }
     assert!(injected >= CASES_MIN / 2, "{injected} cases are accepted");
+}
+
+#[test]
+fn every_case_is_explained() {
+    let rewriting = std::env::var_os("GOLDEN_REWRITE").is_some();
+    let mut kept = 0;
+    for case in cases() {
+        let name = case.display();
+        let endpoints: Vec<Text> = text(&case, "endpoints.yaml").into_iter().collect();
+        let report = explain(&[input(&case)], &endpoints, &options());
+        let injected = run(&case, input(&case));
+        assert_eq!(report.exit, injected.exit, "{name}: {}", report.stderr);
+        // Every refusal and warning is told, in the same words.
+        for line in injected.stderr.lines() {
+            let told = line.splitn(3, ": ").last().unwrap();
+            let told = told.strip_prefix("warning: ").unwrap_or(told);
+            assert!(
+                report.stdout.contains(told),
+                "{name}: {told}\n{}",
+                report.stdout
+            );
+        }
+        // What each annotation did is told, too.
+        let written = input(&case).content.unwrap();
+        for word in written.split([' ', '\n', '"']) {
+            let key = word.trim_end_matches(':');
+            // The one key that is a label.
+            if key.starts_with("dataflow-sidecar.io/") && !key.ends_with("/injected") {
+                assert!(
+                    report.stdout.contains(key),
+                    "{name}: {key}\n{}",
+                    report.stdout
+                );
+            }
+        }
+        let page = case.join("explained.txt");
+        if page.exists() {
+            kept += 1;
+            if rewriting {
+                fs::write(&page, &report.stdout).unwrap();
+            }
+            assert_eq!(fs::read_to_string(&page).unwrap(), report.stdout, "{name}");
+        }
+    }
+    assert!(kept >= EXPLAINED_MIN, "{kept} explanations are kept");
 }
 
 #[test]

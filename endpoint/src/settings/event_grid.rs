@@ -68,7 +68,7 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings) {
     {
         findings.invalid(
             "spec.mqttSettings.keepAliveSeconds",
-            format!("{seconds} is too high for Event Grid: write at most {EVENT_GRID_KEEP_ALIVE_SECONDS_MAX}"),
+            format!("{seconds} is too high, Event Grid refuses such a keep alive: write at most {EVENT_GRID_KEEP_ALIVE_SECONDS_MAX}"),
         );
     }
     warn(host, facts, findings);

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::event_grid::{self, Facts};
 use super::host::{self, Context, Target};
-use super::read::{Field, Findings, Section, Unknown};
+use super::read::{Field, Findings, Range, Section, Unknown};
 use super::words::{Choice, quoted};
 use super::{
     CloudEventAttributes, Protocol, Qos, Retain, Settings, authentication, fields, identity, tls,
@@ -19,6 +19,26 @@ use crate::{Violation, Warning};
 const SESSION_EXPIRY_SECONDS: i64 = 3_600;
 const KEEP_ALIVE_SECONDS: i64 = 60;
 const MAX_INFLIGHT_MESSAGES: i64 = 100;
+const QOS: Range = Range {
+    least: 0,
+    most: 1,
+    too_high: "the sidecar gives brokers QoS 0 and 1 only",
+};
+const SESSION_EXPIRY: Range = Range {
+    least: 0,
+    most: SESSION_EXPIRY_SECONDS_MAX,
+    too_high: "the broker session would never end",
+};
+const KEEP_ALIVE: Range = Range {
+    least: 0,
+    most: KEEP_ALIVE_SECONDS_MAX,
+    too_high: "MQTT has two bytes for it",
+};
+const MAX_INFLIGHT: Range = Range {
+    least: 1,
+    most: INFLIGHT_MESSAGES_MAX,
+    too_high: "MQTT has two bytes for it",
+};
 const PROTOCOLS: Choice<bool> = Choice {
     what: "a protocol",
     words: &[("Mqtt", false), ("WebSockets", true)],
@@ -105,7 +125,7 @@ fn mqtt_settings(mqtt: &Section<'_>, findings: &mut Findings) -> Option<Settings
     let (tls, tls_meant) = tls::check(mqtt, findings);
     let target = target(mqtt, protocol.meant_or(false), tls_meant, findings);
     let (authentication, method) = authentication::check(mqtt, findings);
-    let qos = mqtt.integer("qos", 0, 1, findings).or(1);
+    let qos = mqtt.integer("qos", &QOS, findings).or(1);
     let retain = mqtt.choice("retain", &RETAINS, findings);
     let numbers = numbers(mqtt, findings);
     let client_id_prefix = client_id_prefix(mqtt, findings);
@@ -157,14 +177,9 @@ struct Numbers {
 }
 
 fn numbers(mqtt: &Section<'_>, findings: &mut Findings) -> Numbers {
-    let session_expiry = mqtt.integer(
-        "sessionExpirySeconds",
-        0,
-        SESSION_EXPIRY_SECONDS_MAX,
-        findings,
-    );
-    let keep_alive = mqtt.integer("keepAliveSeconds", 0, KEEP_ALIVE_SECONDS_MAX, findings);
-    let max_inflight = mqtt.integer("maxInflightMessages", 1, INFLIGHT_MESSAGES_MAX, findings);
+    let session_expiry = mqtt.integer("sessionExpirySeconds", &SESSION_EXPIRY, findings);
+    let keep_alive = mqtt.integer("keepAliveSeconds", &KEEP_ALIVE, findings);
+    let max_inflight = mqtt.integer("maxInflightMessages", &MAX_INFLIGHT, findings);
     if session_expiry == Field::Good(0) {
         findings.warn(
             mqtt.at("sessionExpirySeconds"),

@@ -51,6 +51,14 @@ impl Findings {
     }
 }
 
+/// The numbers that a field may have.
+pub(super) struct Range {
+    pub(super) least: i64,
+    pub(super) most: i64,
+    /// Why there is no more.
+    pub(super) too_high: &'static str,
+}
+
 /// A field as it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Field<T> {
@@ -211,17 +219,13 @@ impl<'a> Section<'a> {
         Field::Bad(meant.and_then(|word| choice.get(word)))
     }
 
-    /// Whole number from `least` to `most`, both included; a fraction of zero is none (`60.0`), as the API server has it.
-    pub(super) fn integer(
-        &self,
-        key: &str,
-        least: i64,
-        most: i64,
-        findings: &mut Findings,
-    ) -> Field<i64> {
+    /// Whole number of a range; a fraction of zero is none (`60.0`), as the API server has it.
+    pub(super) fn integer(&self, key: &str, range: &Range, findings: &mut Findings) -> Field<i64> {
         let Some(value) = self.get(key) else {
             return Field::Absent;
         };
+        let (least, most) = (range.least, range.most);
+        let too_high = range.too_high;
         let range = if most - least == 1 {
             format!("{least} or {most}")
         } else {
@@ -232,7 +236,7 @@ impl<'a> Section<'a> {
                 format!("{} is too low: write {range}", shown(value))
             }
             Some(number) if number > i128::from(most) => {
-                format!("{} is too high: write {range}", shown(value))
+                format!("{} is too high, {too_high}: write {range}", shown(value))
             }
             Some(number) => {
                 // Both limits are i64, so a number between them is one.

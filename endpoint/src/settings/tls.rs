@@ -73,10 +73,10 @@ pub(super) fn check_method(method: Option<Method>, tls: Option<bool>, findings: 
     let (Some(method), Some(false)) = (method, tls) else {
         return;
     };
-    if method.needs_tls() {
+    if let Some(why) = method.why_tls() {
         findings.invalid(
             "spec.mqttSettings.tls.mode",
-            format!("{method} needs TLS: write Enabled"),
+            format!("{method} needs TLS, {why}: write Enabled"),
         );
     } else if method == Method::ServiceAccountToken {
         findings.warn(

@@ -68,6 +68,8 @@ pub(crate) struct Claims {
     pub(crate) expiry_timestamp_seconds: Option<u64>,
     /// `sub`.
     pub(crate) subject: Option<String>,
+    /// `iss`.
+    pub(crate) issuer: Option<String>,
 }
 
 impl Claims {
@@ -86,11 +88,24 @@ impl Claims {
             _ => Vec::new(),
         };
         let expiry = claims.get("exp");
+        let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
         Some(Claims {
             audiences,
             expiry_timestamp_seconds: expiry.and_then(seconds),
-            subject: claims.get("sub").and_then(Value::as_str).map(str::to_owned),
+            subject: text("sub"),
+            issuer: text("iss"),
         })
+    }
+
+    /// Whose the token is, for whom and from whom; nothing of it that proves anything.
+    pub(crate) fn in_words(&self) -> String {
+        let word = |claim: &Option<String>| claim.clone().unwrap_or_else(|| "nobody".to_owned());
+        format!(
+            "token of {} for audience {}, issued by {}",
+            word(&self.subject),
+            self.audiences.join(", "),
+            word(&self.issuer)
+        )
     }
 }
 

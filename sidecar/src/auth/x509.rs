@@ -111,6 +111,10 @@ fn load(
         chain.extend(certificates(name, content)?);
     }
     let (subject, expiry) = describe(layout.certificate, &chain[0])?;
+    check_encoding(layout.key, key)?;
+    if is_encrypted(key) {
+        return Err(AuthError::Encrypted { file: layout.key });
+    }
     let key_der = PrivateKeyDer::from_pem_slice(key).map_err(|error| AuthError::Key {
         file: layout.key,
         problem: error.to_string(),
@@ -144,6 +148,7 @@ fn certificates(
     file: &'static str,
     content: &Bytes,
 ) -> Result<Vec<CertificateDer<'static>>, AuthError> {
+    check_encoding(file, content)?;
     let problem = |problem: String| AuthError::Certificate { file, problem };
     let chain: Vec<_> = CertificateDer::pem_slice_iter(content)
         .collect::<Result<_, _>>()
@@ -152,6 +157,24 @@ fn certificates(
         return Err(problem("it has no CERTIFICATE section".into()));
     }
     Ok(chain)
+}
+
+/// Base64 of `-----BEGIN `, with which every section of a PEM file begins.
+const ENCODED_PEM: &[u8] = b"LS0tLS1CRUdJTi";
+
+fn check_encoding(file: &'static str, content: &[u8]) -> Result<(), AuthError> {
+    match content.trim_ascii_start().starts_with(ENCODED_PEM) {
+        true => Err(AuthError::EncodedTwice { file }),
+        false => Ok(()),
+    }
+}
+
+/// Whether a password is needed for the key: PKCS#8 says so in the first line, older formats in a header (RFC 1421).
+fn is_encrypted(key: &[u8]) -> bool {
+    let says = |line: &[u8]| {
+        line.starts_with(b"-----BEGIN ENCRYPTED ") || line.starts_with(b"Proc-Type: 4,ENCRYPTED")
+    };
+    key.split(|byte| *byte == b'\n').any(says)
 }
 
 /// Subject and `notAfter` of a certificate.

@@ -1,5 +1,6 @@
 //! The last step of `check`: CONNECT, and what the broker's answer means.
 
+use std::io;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -10,7 +11,7 @@ use uuid::Uuid;
 
 use super::Broken;
 use super::report::Report;
-use crate::connector::{Transport, explain};
+use crate::connector::{Transport, explain, tls};
 use crate::engine::{Credential, PACKET_SIZE_MAX, handshake};
 use crate::packet::{
     ConnAck, Connect, Decoder, Disconnect, Frame, Packet, Property, PropertyId, ProtocolVersion,
@@ -103,6 +104,7 @@ async fn exchange(transport: &mut Transport, connect: &[u8]) -> Result<ConnAck, 
     written
         .await
         .map_err(|error| format!("writing CONNECT failed: {}", explain(&error)))?;
+    let closed = || format!("the broker closed the connection without CONNACK; {no_mqtt5}");
     let mut decoder = Decoder::new(Role::Broker, ProtocolVersion::V5, PACKET_SIZE_MAX);
     let mut buffer = BytesMut::new();
     loop {
@@ -124,18 +126,14 @@ async fn exchange(transport: &mut Transport, connect: &[u8]) -> Result<ConnAck, 
             }
         }
         match transport.read_buf(&mut buffer).await {
-            Ok(0) => {
-                return Err(format!(
-                    "the broker closed the connection without CONNACK; {no_mqtt5}"
-                ));
-            }
+            Ok(0) => return Err(closed()),
             Ok(_) => {}
-            Err(error) => {
-                return Err(format!(
-                    "reading CONNACK failed: {}; {no_mqtt5}",
-                    explain(&error)
-                ));
-            }
+            // Whether it closes or resets is chance: it depends on what of ours it had read.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Err(closed()),
+            Err(error) => match tls::explain(&error) {
+                Some(text) => return Err(format!("reading CONNACK failed: {text}")),
+                None => return Err(format!("reading CONNACK failed: {error}; {no_mqtt5}")),
+            },
         }
     }
 }

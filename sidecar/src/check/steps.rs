@@ -9,7 +9,8 @@ use super::Broken;
 use super::report::Report;
 use crate::auth::service_account::{self, Claims};
 use crate::auth::x509;
-use crate::connector::{Transport, tls};
+use crate::connector::tls;
+use crate::engine::Credential;
 use crate::watch::{Files, Folder, Kind, Reading, Security, Snapshot};
 
 /// The folders are there and readable.
@@ -114,14 +115,16 @@ pub(super) fn credential(
         }
         Authentication::SystemAssignedManagedIdentity { .. }
         | Authentication::UserAssignedManagedIdentity { .. } => {
+            let claims = match &snapshot.credential {
+                Ok(Credential::Enhanced { data, .. }) => Claims::of(data),
+                _ => None,
+            };
+            let text = claims.map_or("token of the managed identity".to_owned(), |claims| {
+                format!("managed identity: {}", claims.in_words())
+            });
             let remedy = "the service gave a token that is over";
             let expiry_seconds = snapshot.token_expiry_timestamp_seconds;
-            expiry(
-                "token of the managed identity",
-                expiry_seconds,
-                remedy,
-                report,
-            )
+            expiry(&text, expiry_seconds, remedy, report)
         }
         Authentication::Anonymous => {
             report.good("credential", "none is needed");
@@ -141,17 +144,20 @@ fn token(audience: &str, reading: &Reading, report: &mut Report) -> Result<(), B
         );
         return Ok(());
     };
-    let subject = claims.subject.as_deref().unwrap_or("nobody");
-    let audiences = claims.audiences.join(", ");
     if !claims.audiences.iter().any(|one| one == audience) {
+        let audiences = claims.audiences.join(", ");
         let text = format!(
             "the token is for audience {audiences}, the settings say {audience}; restart the pod to mount the right one"
         );
         return report.broken("credential", &text);
     }
-    let text = format!("token of {subject} for audience {audiences}");
     let remedy = "the kubelet renews it; see the events of the pod";
-    expiry(&text, claims.expiry_timestamp_seconds, remedy, report)
+    expiry(
+        &claims.in_words(),
+        claims.expiry_timestamp_seconds,
+        remedy,
+        report,
+    )
 }
 
 /// What expires, and when.
@@ -165,16 +171,21 @@ fn expiry(
         report.good("credential", &format!("{text}, expiry unknown"));
         return Ok(());
     };
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    let left = expiry.saturating_sub(now.as_secs());
+    let left = seconds_until(expiry);
     if left == 0 {
         return report.broken("credential", &format!("{text}, expired; {remedy}"));
     }
     let left = humantime::format_duration(Duration::from_secs(left));
     report.good("credential", &format!("{text}, expires in {left}"));
     Ok(())
+}
+
+/// From now until a time in seconds since 1970; 0 when it is over.
+pub(super) fn seconds_until(end_seconds: u64) -> u64 {
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    end_seconds.saturating_sub(now.as_secs())
 }
 
 /// There is something to trust the broker by.
@@ -195,29 +206,12 @@ pub(super) fn trust(
         (Security::Tls(_), Some(tls)) => {
             let text = match &tls.trusted_ca {
                 Some(name) => format!("certificates of ConfigMap {name}"),
-                None => "public authorities; name a ConfigMap in tls for a private one".into(),
+                None => "public authorities, and those of SSL_CERT_FILE if it is set; name a ConfigMap in tls for a \
+                         private one"
+                    .into(),
             };
             report.good("trust", &text);
             Ok(())
         }
     }
-}
-
-/// What the TLS handshake came to.
-pub(super) fn describe_tls(transport: &Transport) -> String {
-    let Transport::Tls(stream) = transport else {
-        return "none".into();
-    };
-    let (_, session) = stream.get_ref();
-    let version = session
-        .protocol_version()
-        .and_then(|version| version.as_str());
-    let suite = session
-        .negotiated_cipher_suite()
-        .and_then(|suite| suite.suite().as_str());
-    format!(
-        "{}, {}",
-        version.unwrap_or("unknown version"),
-        suite.unwrap_or("unknown suite")
-    )
 }

@@ -173,7 +173,7 @@ async fn plain_mqtt_on_the_port_is_told_in_words() {
         }
     });
     for _ in 0..2 {
-        let config = tls::client_config(tls::public_roots(), None);
+        let config = tls::client_config(Arc::new(tls::public_roots()), None);
         let Err(text) = dial_to(address, config).await else {
             panic!("it must be refused")
         };

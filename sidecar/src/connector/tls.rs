@@ -2,12 +2,14 @@
 
 use std::fmt::Write as _;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
 
 use rustls::client::{ClientConfig, Resumption};
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::sign::SingleCertAndKey;
 use rustls::{AlertDescription, CertificateError, Error as RustlsError, RootCertStore};
 
@@ -16,6 +18,9 @@ use crate::watch::Folder;
 
 /// TLS sessions that are remembered for resumption: one broker is dialled, now and then one more after a change of host.
 const RESUMPTION_SERVERS_MAX: usize = 4;
+
+/// Names a file with further roots, as for OpenSSL and Azure's libraries.
+pub(crate) const ROOTS_VARIABLE: &str = "SSL_CERT_FILE";
 
 /// Why the trusted certificates cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,10 +87,44 @@ pub(crate) fn bundle(folder: &Folder) -> Result<Option<Arc<RootCertStore>>, Trus
     Ok(Some(Arc::new(store)))
 }
 
-/// The public roots, for endpoints that name no trust bundle.
-pub(crate) fn public_roots() -> Arc<RootCertStore> {
+/// The public roots.
+pub(crate) fn public_roots() -> RootCertStore {
     let roots = webpki_roots::TLS_SERVER_ROOTS.to_vec();
-    Arc::new(RootCertStore { roots })
+    RootCertStore { roots }
+}
+
+/// The public roots, and the further ones in a PEM file: for endpoints that name no trust bundle, and for token services.
+///
+/// # Errors
+/// The file cannot be used.
+pub(crate) fn public_roots_and(file: Option<&Path>) -> Result<Arc<RootCertStore>, String> {
+    let mut roots = public_roots();
+    if let Some(path) = file {
+        let problem = |error: &dyn std::fmt::Display| {
+            format!(
+                "{ROOTS_VARIABLE} {} cannot be used: {error}",
+                path.display()
+            )
+        };
+        let certificates = CertificateDer::pem_file_iter(path)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| problem(&error))?;
+        // It may be the bundle of a whole system, where one that cannot be read must not spoil the others.
+        let (added, _) = roots.add_parsable_certificates(certificates);
+        if added == 0 {
+            return Err(problem(&"it holds no certificate"));
+        }
+    }
+    Ok(Arc::new(roots))
+}
+
+/// The same with the file that the environment names.
+///
+/// # Errors
+/// The file cannot be used.
+pub(crate) fn roots_of_process() -> Result<Arc<RootCertStore>, String> {
+    let file = std::env::var_os(ROOTS_VARIABLE).filter(|file| !file.is_empty());
+    public_roots_and(file.map(PathBuf::from).as_deref())
 }
 
 /// What every dial with these files shares, so that TLS sessions are resumed.
@@ -140,21 +179,47 @@ fn explain_certificate(error: &CertificateError) -> String {
             );
             let _ = match presented.is_empty() {
                 true => write!(text, "it names no host"),
-                false => write!(text, "it is valid for {}", presented.join(", ")),
+                false => write!(text, "it is valid for {}", plain_names(presented)),
             };
             text + "; write a name of the certificate into host"
         }
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            format!("the broker's certificate or its authority has expired ({error}); renew it, or mend the clock")
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            format!("the broker's certificate or its authority is not valid yet ({error}); mend the clock")
+        CertificateError::Expired => expired(""),
+        CertificateError::ExpiredContext { not_after, .. } => expired(&format!(" (it ended {})", date(not_after))),
+        CertificateError::NotValidYet => not_yet_valid(""),
+        CertificateError::NotValidYetContext { not_before, .. } => {
+            not_yet_valid(&format!(" (it begins {})", date(not_before)))
         }
         CertificateError::BadSignature => "the broker's certificate was not signed by the trusted authority of that name; \
              the ConfigMap with the trusted certificates is out of date"
             .into(),
         error => format!("the broker's certificate was refused: {error}"),
     }
+}
+
+fn expired(when: &str) -> String {
+    format!(
+        "the broker's certificate or its authority has expired{when}; renew it, or mend the clock"
+    )
+}
+
+fn not_yet_valid(when: &str) -> String {
+    format!("the broker's certificate or its authority is not valid yet{when}; mend the clock")
+}
+
+fn date(time: &UnixTime) -> String {
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(time.as_secs());
+    humantime::format_rfc3339_seconds(time).to_string()
+}
+
+/// The names without the words that rustls writes around them.
+fn plain_names(presented: &[String]) -> String {
+    let plain = |name: &String| {
+        let inner = name
+            .strip_prefix("DnsName(\"")
+            .and_then(|rest| rest.strip_suffix("\")"));
+        inner.unwrap_or(name).to_owned()
+    };
+    presented.iter().map(plain).collect::<Vec<_>>().join(", ")
 }
 
 fn explain_alert(alert: AlertDescription) -> String {

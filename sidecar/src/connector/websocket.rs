@@ -68,18 +68,50 @@ pub(super) async fn upgrade(
 
 fn explain(error: &Error) -> String {
     match error {
-        Error::Http(response) => format!(
-            "the broker answered with HTTP status {}; check the path in host",
-            response.status().as_u16()
-        ),
+        Error::Http(response) => explain_status(response.status().as_u16()),
         Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(_)) => {
             "the server did not agree to the subprotocol mqtt; this port does not carry MQTT".into()
         }
+        Error::Protocol(ProtocolError::HandshakeIncomplete) => {
+            no_websocket("it closed the connection")
+        }
+        // Whether it closes or resets is chance: it depends on what of ours it had read.
+        Error::Io(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof
+            ) =>
+        {
+            no_websocket("it closed the connection")
+        }
         Error::Io(error) => super::explain(error),
-        error => format!(
-            "{error}; the port may not speak WebSocket: set protocol to Mqtt or use the WebSocket port"
-        ),
+        error => no_websocket(&error.to_string()),
     }
+}
+
+fn no_websocket(problem: &str) -> String {
+    format!(
+        "{problem}; the port may not speak WebSocket: set protocol to Mqtt or use the WebSocket port"
+    )
+}
+
+/// An answer of HTTP instead of the upgrade.
+fn explain_status(status: u16) -> String {
+    let remedy = match status {
+        300..=399 => {
+            "it sends the sidecar elsewhere, where it does not go; write that address into host"
+        }
+        401 | 403 | 407 => {
+            "the broker or a proxy before it wants a credential of HTTP, which the sidecar does not give; let its \
+             requests pass"
+        }
+        404 => "check the path in host",
+        502..=504 => {
+            "a proxy before the broker does not reach it; see the proxy's log, and whether the broker runs"
+        }
+        _ => "check host and path, and the log of what answers there",
+    };
+    format!("the answer is HTTP status {status}; {remedy}")
 }
 
 fn io_error(error: Error) -> io::Error {

@@ -4,11 +4,20 @@ use super::deliveries::{BrokerAck, Delivered};
 use super::send::remaining_expiry;
 use super::tally::{Direction, Refusal};
 use super::timer::Timer;
-use super::{Broker, Command, Engine, Event, Now, Output, handshake, whole_seconds};
+use super::{Broker, Command, Engine, Event, Now, Output, handshake, size, whole_seconds};
 use crate::packet::{
-    Ack, DecodeError, Disconnect, Frame, Packet, Property, PropertyId, Publish, Qos, ReasonCode,
-    SubAck,
+    Ack, DecodeError, Disconnect, Frame, Packet, Properties, Property, PropertyId, Publish, Qos,
+    ReasonCode, SubAck,
 };
+
+/// What the broker says beside a code is logged; another server that it names is never dialled.
+pub(super) fn report_words(properties: &Properties, out: &mut Output) {
+    for id in [PropertyId::ReasonString, PropertyId::ServerReference] {
+        let text = properties.text(id);
+        out.commands
+            .extend(text.map(|text| Command::Report(Event::BrokerSaid(text.to_string()))));
+    }
+}
 
 impl Engine {
     /// A packet of the broker, or one that was skipped.
@@ -18,10 +27,13 @@ impl Engine {
             return;
         }
         match frame {
-            Frame::Skipped { qos, packet_id } => self.on_skipped(qos, packet_id, now, out),
             Frame::Packet(packet) if self.broker == Broker::Connecting => {
                 self.take_first_packet(packet, now, out);
             }
+            Frame::Skipped { .. } if self.broker == Broker::Connecting => {
+                self.packet_before_connack(now, out);
+            }
+            Frame::Skipped { qos, packet_id } => self.on_skipped(qos, packet_id, now, out),
             Frame::Packet(packet) if self.broker == Broker::EndOfStream => self.keep_late(packet),
             Frame::Packet(packet) => self.take_broker_packet(packet, now, out),
         }
@@ -37,11 +49,13 @@ impl Engine {
             Packet::ConnAck(connack) => self.on_connack(&connack, now, out),
             Packet::Auth(auth) => self.on_auth(&auth, now, out),
             Packet::Disconnect(disconnect) => self.on_broker_disconnect(disconnect, now, out),
-            _ => {
-                let what = "it sent a packet before CONNACK";
-                self.broker_fault(ReasonCode::PROTOCOL_ERROR, what, now, out);
-            }
+            _ => self.packet_before_connack(now, out),
         }
+    }
+
+    fn packet_before_connack(&mut self, now: Now, out: &mut Output) {
+        let what = "it sent a packet before CONNACK";
+        self.broker_fault(ReasonCode::PROTOCOL_ERROR, what, now, out);
     }
 
     fn take_broker_packet(&mut self, packet: Packet, now: Now, out: &mut Output) {
@@ -85,7 +99,8 @@ impl Engine {
         if publish.qos == Qos::AtMostOnce {
             return self.give(publish, out);
         }
-        if handshake::qos_ceiling(&self.settings) == Qos::AtMostOnce {
+        let lowered = handshake::qos_ceiling(&self.settings) == Qos::AtMostOnce;
+        if lowered && !self.deliveries.repeats(&publish) {
             // Granted before the ceiling was lowered: at most once is what the endpoint asks for now.
             let packet_id = publish.packet_id;
             self.give(
@@ -165,7 +180,11 @@ impl Engine {
                 BrokerAck::PubAck(ack) => Packet::PubAck(ack),
                 BrokerAck::PubRec(ack) => Packet::PubRec(ack),
             };
-            self.write_broker(&packet, now, out);
+            let too_large =
+                packet.encoded_len(super::BROKER_VERSION) > self.link.limits.packet_size_max;
+            // [MQTT-3.2.2-15].
+            let short = size::shortened(&packet).filter(|_| too_large);
+            self.write_broker(short.as_ref().unwrap_or(&packet), now, out);
         }
     }
 
@@ -198,14 +217,7 @@ impl Engine {
     }
 
     fn on_broker_disconnect(&mut self, disconnect: Disconnect, now: Now, out: &mut Output) {
-        let said = |id| disconnect.properties.text(id);
-        for text in [
-            said(PropertyId::ReasonString),
-            said(PropertyId::ServerReference),
-        ] {
-            out.commands
-                .extend(text.map(|text| Command::Report(Event::BrokerSaid(text.to_string()))));
-        }
+        report_words(&disconnect.properties, out);
         let code = disconnect.code;
         self.link.last_code = Some(code);
         let own_takeover = code == ReasonCode::SESSION_TAKEN_OVER

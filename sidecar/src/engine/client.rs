@@ -21,7 +21,11 @@ impl Engine {
         self.client_seen = now.instant;
         match self.client {
             Client::Gone(_) => {}
-            Client::Opening => self.keep_early(packet),
+            Client::Opening => match packet {
+                // Nothing follows it, so the client has left, whether or not the broker has answered.
+                Packet::Disconnect(disconnect) => self.on_client_disconnect(&disconnect, now, out),
+                packet => self.keep_early(packet),
+            },
             Client::Open => self.take_client_packet(packet, now, out),
         }
     }
@@ -54,18 +58,29 @@ impl Engine {
 
     /// Packets that follow CONNECT before its CONNACK are kept.
     fn keep_early(&mut self, packet: Packet) {
-        self.early_bytes += packet.encoded_len(self.profile.version);
+        self.early_bytes += packet.encoded_len(self.profile.version) + size_of::<Packet>();
         self.early.push_back(packet.detached());
     }
 
-    /// Takes what came before CONNACK.
+    /// Takes what came before CONNACK; of a client that has left meanwhile only what the broker is to know.
     pub(super) fn take_early(&mut self, now: Now, out: &mut Output) {
         self.early_bytes = 0;
+        let had_left = self.client_is_gone();
         for packet in std::mem::take(&mut self.early) {
-            if self.client == Client::Open {
+            let is_request = matches!(
+                packet,
+                Packet::Publish(_) | Packet::Subscribe(_) | Packet::Unsubscribe(_)
+            );
+            if self.client == Client::Open || had_left && is_request {
                 self.take_client_packet(packet, now, out);
             }
         }
+    }
+
+    /// Number of publishes that came before CONNACK and wait for it.
+    pub(super) fn early_publishes(&self) -> usize {
+        let publish = |packet: &&Packet| matches!(packet, Packet::Publish(_));
+        self.early.iter().filter(publish).count()
     }
 
     fn take_client_packet(&mut self, packet: Packet, now: Now, out: &mut Output) {
@@ -176,6 +191,8 @@ impl Engine {
             return self.answer_subscribe(subscribe.packet_id, answers, Properties::default(), out);
         }
         self.subscriptions.on_subscribe(&subscribe);
+        // Copied out of the read buffer.
+        let subscribe = subscribe.detached();
         self.submit(Request::Subscribe { subscribe, answers }, now, out);
     }
 

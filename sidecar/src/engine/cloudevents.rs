@@ -2,20 +2,21 @@
 
 use std::time::SystemTime;
 
-use bytestring::ByteString;
 use uuid::Uuid;
 
-use crate::packet::{Properties, Property, PropertyId, Publish};
+use crate::packet::{Properties, PropertyId, Publish};
 
 /// Content types that begin so are structured events, whose attributes are in the payload.
 const STRUCTURED: &str = "application/cloudevents";
 /// `type` of an event that came without one.
 const TYPE: &str = "ms.aio-dataflow.telemetry";
-/// The attributes that make a message an event.
-const REQUIRED: [&str; 4] = ["specversion", "type", "source", "id"];
+/// The attributes that are filled in; the first [`REQUIRED`] make a message an event.
+const ATTRIBUTES: [&str; 6] = ["specversion", "type", "source", "id", "subject", "time"];
+const REQUIRED: usize = 4;
+const SUBJECT: usize = 4;
 
 /// The properties of `publish` with the attributes that it lacks, or `None` where it stays as it is: it has all the
-/// required ones, or is a structured event.
+/// required ones, is a structured event, or has one attribute twice, so that nothing makes it an event.
 ///
 /// Attributes are bare user properties; `datacontenttype` is the Content Type property and needs none.
 pub(super) fn enrich(
@@ -28,34 +29,33 @@ pub(super) fn enrich(
     if content_type.is_some_and(|value| starts_with_ignore_case(&value, STRUCTURED)) {
         return None;
     }
-    let present: Vec<ByteString> = publish
-        .properties
-        .iter()
-        .filter_map(|property| match property {
-            Property::UserProperty(name, _) => Some(name),
-            _ => None,
-        })
-        .collect();
-    let lacks = |name: &str| !present.iter().any(|known| *known == *name);
-    if !REQUIRED.iter().any(|name| lacks(name)) {
+    let mut present = [false; ATTRIBUTES.len()];
+    for (name, _) in publish.properties.user_properties() {
+        if let Some(index) = ATTRIBUTES.iter().position(|known| *known == name) {
+            if present[index] {
+                return None;
+            }
+            present[index] = true;
+        }
+    }
+    if present[..REQUIRED].iter().all(|present| *present) {
         return None;
     }
-    let generated = [
-        ("specversion", ByteString::from_static("1.0")),
-        ("type", ByteString::from_static(TYPE)),
-        ("source", format!("aio://{endpoint}").into()),
-        ("id", id.to_string().into()),
-        ("subject", publish.topic.clone()),
-        (
-            "time",
-            humantime::format_rfc3339_seconds(wall).to_string().into(),
-        ),
-    ];
-    let missing = generated
-        .into_iter()
-        .filter(|(name, _)| lacks(name))
-        .map(|(name, value)| Property::UserProperty(ByteString::from_static(name), value));
-    Some(publish.properties.iter().chain(missing).collect())
+    // An attribute's text has no control characters, which a topic may have.
+    present[SUBJECT] |= publish.topic.contains(char::is_control);
+    let source = format!("aio://{endpoint}");
+    let id = id.to_string();
+    let time = humantime::format_rfc3339_seconds(wall).to_string();
+    let values = ["1.0", TYPE, &source, &id, &publish.topic, &time];
+    let all = ATTRIBUTES.into_iter().zip(values).zip(present);
+    let missing = all.filter_map(|(attribute, present)| (!present).then_some(attribute));
+    Some(publish.properties.with_user_properties(missing))
+}
+
+/// The bytes of all user properties, as Event Grid counts them: names and values.
+pub(super) fn user_property_bytes(properties: &Properties) -> usize {
+    let bytes = |(name, value): (&str, &str)| name.len() + value.len();
+    properties.user_properties().map(bytes).sum()
 }
 
 fn starts_with_ignore_case(value: &str, prefix: &str) -> bool {
@@ -65,87 +65,4 @@ fn starts_with_ignore_case(value: &str, prefix: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::packet::Qos;
-
-    fn publish(properties: Vec<Property>) -> Publish {
-        Publish {
-            dup: false,
-            qos: Qos::AtLeastOnce,
-            retain: false,
-            topic: "oven/temperature".into(),
-            packet_id: 1,
-            properties: properties.into_iter().collect(),
-            payload: "21".into(),
-        }
-    }
-
-    fn user(name: &'static str, value: &'static str) -> Property {
-        Property::UserProperty(name.into(), value.into())
-    }
-
-    fn enriched(properties: Vec<Property>) -> Option<Vec<Property>> {
-        let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_522_949_460);
-        enrich(&publish(properties), "default", Uuid::nil(), wall)
-            .map(|properties| properties.iter().collect())
-    }
-
-    #[test]
-    fn missing_attributes_are_filled_in() {
-        assert_eq!(
-            enriched(vec![Property::ContentType("application/json".into())]),
-            Some(vec![
-                Property::ContentType("application/json".into()),
-                user("specversion", "1.0"),
-                user("type", "ms.aio-dataflow.telemetry"),
-                user("source", "aio://default"),
-                user("id", "00000000-0000-0000-0000-000000000000"),
-                user("subject", "oven/temperature"),
-                user("time", "2018-04-05T17:31:00Z"),
-            ])
-        );
-    }
-
-    #[test]
-    fn present_attributes_stay() {
-        let properties = enriched(vec![
-            user("id", "mine"),
-            user("subject", "s"),
-            user("x", "y"),
-        ])
-        .expect("three required attributes are missing");
-        assert_eq!(
-            properties[..5],
-            [
-                user("id", "mine"),
-                user("subject", "s"),
-                user("x", "y"),
-                user("specversion", "1.0"),
-                user("type", "ms.aio-dataflow.telemetry"),
-            ]
-        );
-        assert_eq!(properties.len(), 7);
-    }
-
-    #[test]
-    fn a_complete_event_is_untouched_though_subject_and_time_lack() {
-        let complete = ["specversion", "type", "source", "id"].map(|name| user(name, "v"));
-        assert_eq!(enriched(complete.to_vec()), None);
-    }
-
-    #[test]
-    fn a_structured_event_is_untouched() {
-        for content_type in [
-            "application/cloudevents+json; charset=utf-8",
-            "Application/CloudEvents",
-        ] {
-            assert_eq!(
-                enriched(vec![Property::ContentType(content_type.into())]),
-                None
-            );
-        }
-    }
-}
+mod tests;

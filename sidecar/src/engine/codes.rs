@@ -33,15 +33,10 @@ pub(super) fn disconnect_is_loss(code: ReasonCode) -> bool {
     )
 }
 
-/// Whether a DISCONNECT while an AUTH is unanswered is the answer: no.
+/// Whether a DISCONNECT while an AUTH is unanswered is the answer: no. Where it is about the credential it is 0x87, which is
+/// a loss anyway; 0x86 and 0x8C are no codes of DISCONNECT (table 3-10), so the codec refuses them: a loss, too.
 pub(super) fn disconnect_refuses_auth(code: ReasonCode) -> bool {
-    matches!(
-        code,
-        ReasonCode::PROTOCOL_ERROR
-            | ReasonCode::BAD_USER_NAME_OR_PASSWORD
-            | ReasonCode::NOT_AUTHORIZED
-            | ReasonCode::BAD_AUTHENTICATION_METHOD
-    )
+    code == ReasonCode::PROTOCOL_ERROR
 }
 
 /// Whether a refusal of the first CONNECT is waited out while the client waits for its CONNACK.
@@ -86,13 +81,22 @@ pub(super) fn as_disconnect(code: ReasonCode) -> ReasonCode {
 /// A DISCONNECT code as a CONNACK can say it (MQTT 5 table 3-1): 0x80 where it cannot.
 pub(super) fn as_connack(code: ReasonCode) -> ReasonCode {
     match code {
-        ReasonCode::SERVER_SHUTTING_DOWN
-        | ReasonCode::KEEP_ALIVE_TIMEOUT
-        | ReasonCode::SESSION_TAKEN_OVER
-        | ReasonCode::TOPIC_FILTER_INVALID
-        | ReasonCode::RECEIVE_MAXIMUM_EXCEEDED
-        | ReasonCode::TOPIC_ALIAS_INVALID => ReasonCode::UNSPECIFIED_ERROR,
-        other => other,
+        ReasonCode::MALFORMED_PACKET
+        | ReasonCode::PROTOCOL_ERROR
+        | ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR
+        | ReasonCode::NOT_AUTHORIZED
+        | ReasonCode::SERVER_UNAVAILABLE
+        | ReasonCode::SERVER_BUSY
+        | ReasonCode::TOPIC_NAME_INVALID
+        | ReasonCode::PACKET_TOO_LARGE
+        | ReasonCode::QUOTA_EXCEEDED
+        | ReasonCode::PAYLOAD_FORMAT_INVALID
+        | ReasonCode::RETAIN_NOT_SUPPORTED
+        | ReasonCode::QOS_NOT_SUPPORTED
+        | ReasonCode::USE_ANOTHER_SERVER
+        | ReasonCode::SERVER_MOVED
+        | ReasonCode::CONNECTION_RATE_EXCEEDED => code,
+        _ => ReasonCode::UNSPECIFIED_ERROR,
     }
 }
 
@@ -113,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_of_section_8_becomes_its_return_code() {
+    fn every_refusal_has_its_return_code_of_3_1_1() {
         for (code, expected) in [
             (0x00, 0),
             (0x84, 1),
@@ -141,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn loss_is_exactly_the_codes_of_section_5() {
+    fn loss_is_exactly_these_codes() {
         let loss: Vec<u8> = (0..=0xFF)
             .filter(|code| disconnect_is_loss(ReasonCode(*code)))
             .collect();
@@ -153,24 +157,33 @@ mod tests {
         );
     }
 
+    /// MQTT 5 table 3-10, values that mean failure.
+    const DISCONNECT: [u8; 27] = [
+        0x80, 0x81, 0x82, 0x83, 0x87, 0x89, 0x8B, 0x8D, 0x8E, 0x8F, 0x90, 0x93, 0x94, 0x95, 0x96,
+        0x97, 0x98, 0x99, 0x9A, 0x9B, 0x9C, 0x9D, 0x9E, 0x9F, 0xA0, 0xA1, 0xA2,
+    ];
+    /// MQTT 5 table 3-1, refusals.
+    const CONNACK: [u8; 21] = [
+        0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8A, 0x8C, 0x90, 0x95, 0x97,
+        0x99, 0x9A, 0x9B, 0x9C, 0x9D, 0x9F,
+    ];
+
     #[test]
     fn codes_that_disconnect_lacks_become_unspecified() {
-        // MQTT 5 table 3-10, values a server may send.
-        let known = [
-            0x80, 0x81, 0x82, 0x83, 0x87, 0x89, 0x8B, 0x8D, 0x8E, 0x8F, 0x90, 0x93, 0x94, 0x95,
-            0x96, 0x97, 0x98, 0x99, 0x9A, 0x9B, 0x9C, 0x9D, 0x9E, 0x9F, 0xA0, 0xA1, 0xA2,
-        ];
-        // MQTT 5 table 3-1, refusals.
-        for code in [
-            0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8A, 0x8C, 0x90, 0x95,
-            0x97, 0x99, 0x9A, 0x9B, 0x9C, 0x9D, 0x9F,
-        ] {
-            let expected = if known.contains(&code) { code } else { 0x80 };
-            assert_eq!(
-                as_disconnect(ReasonCode(code)),
-                ReasonCode(expected),
-                "{code:#x}"
-            );
+        for code in CONNACK {
+            let known = DISCONNECT.contains(&code);
+            let expected = ReasonCode(if known { code } else { 0x80 });
+            assert_eq!(as_disconnect(ReasonCode(code)), expected, "{code:#x}");
+        }
+    }
+
+    #[test]
+    fn codes_that_connack_lacks_become_unspecified() {
+        // What a client is disconnected with, and the sidecar being stopped.
+        for code in DISCONNECT.into_iter().chain([0x88]) {
+            let known = CONNACK.contains(&code);
+            let expected = ReasonCode(if known { code } else { 0x80 });
+            assert_eq!(as_connack(ReasonCode(code)), expected, "{code:#x}");
         }
     }
 }

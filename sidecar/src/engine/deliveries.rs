@@ -128,8 +128,15 @@ impl Deliveries {
         self.client_owes.insert(packet_id, Origin::Session);
     }
 
+    /// Whether a delivery repeats one that is still to be acknowledged to the broker.
+    pub(super) fn repeats(&self, publish: &Publish) -> bool {
+        publish.dup && self.pending.contains_key(&publish.packet_id)
+    }
+
     /// A delivery that the client is not to have: acknowledged to the broker in its turn.
     pub(super) fn on_skipped(&mut self, packet_id: PacketId, exactly_once: bool) {
+        // What the client still owes under this identifier is the acknowledgement of another one.
+        self.forget_origin(packet_id);
         let stage = Stage::Acknowledged(Ack::new(packet_id, ReasonCode::SUCCESS));
         self.pending.insert(
             packet_id,

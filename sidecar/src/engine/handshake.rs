@@ -136,7 +136,7 @@ impl Profile {
         self.receive_max.min(settings.max_inflight_messages)
     }
 
-    /// The CONNECT to the broker (engine rules, section 3).
+    /// The CONNECT to the broker.
     pub(super) fn connect_to_broker(
         &self,
         settings: &Settings,
@@ -174,9 +174,11 @@ impl Profile {
         }
     }
 
-    /// The will as the broker gets it, with its delay of at least 60 s.
-    pub(super) fn will_for_broker(&self, settings: &Settings) -> Option<Will> {
+    /// The will as the broker gets it, with its delay of at least 60 s, lowered to what is known of the broker.
+    pub(super) fn will_for_broker(&self, settings: &Settings, limits: &Limits) -> Option<Will> {
         let mut will = self.will_to_publish(settings)?;
+        will.qos = will.qos.min(limits.qos_max);
+        will.retain &= limits.retain || self.is_v5();
         let own = will
             .properties
             .int(PropertyId::WillDelayInterval)
@@ -286,10 +288,27 @@ impl Limits {
             wildcards: allows(PropertyId::WildcardSubscriptionAvailable),
             identifiers: allows(PropertyId::SubscriptionIdentifierAvailable),
             shared: allows(PropertyId::SharedSubscriptionAvailable),
-            keep_alive_seconds: number(PropertyId::ServerKeepAlive)
-                .map_or(settings.keep_alive_seconds, |seconds| seconds as u16),
+            keep_alive_seconds: keep_alive(
+                settings.keep_alive_seconds,
+                number(PropertyId::ServerKeepAlive).unwrap_or(0) as u16,
+            ),
             session_expiry_seconds: number(PropertyId::SessionExpiryInterval)
                 .unwrap_or(settings.session_expiry_seconds),
+        }
+    }
+
+    /// Whether a refusal is for the will as it was, which is to be lowered as publishes are: it is tried once more then.
+    pub(super) fn learn_from_refusal(&mut self, code: ReasonCode, will: &Will, v5: bool) -> bool {
+        match code {
+            ReasonCode::QOS_NOT_SUPPORTED if will.qos > Qos::AtMostOnce => {
+                self.qos_max = Qos::AtMostOnce;
+                true
+            }
+            ReasonCode::RETAIN_NOT_SUPPORTED if will.retain && !v5 => {
+                self.retain = false;
+                true
+            }
+            _ => false,
         }
     }
 }
@@ -299,6 +318,15 @@ pub(super) fn qos_ceiling(settings: &Settings) -> Qos {
     match settings.qos {
         endpoint::Qos::AtMostOnce => Qos::AtMostOnce,
         endpoint::Qos::AtLeastOnce => Qos::AtLeastOnce,
+    }
+}
+
+/// The lesser of the endpoint's keep alive and the broker's, 0 meaning none. A broker that asks for less is obeyed; one that
+/// asks for nothing is asked all the same, or a dead connection would not be noticed.
+fn keep_alive(own: u16, broker: u16) -> u16 {
+    match (own, broker) {
+        (0, other) | (other, 0) => other,
+        (own, broker) => own.min(broker),
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) struct Kept {
     pub(super) request: Request,
     /// When it was read from the client.
     pub(super) read_at: Instant,
-    /// Bytes it counts for.
+    /// Bytes of its content.
     size: usize,
     /// It may have reached the broker, on any connection.
     pub(super) written: bool,
@@ -87,7 +87,7 @@ impl Request {
         }
     }
 
-    /// Bytes it counts for while it is kept.
+    /// Bytes of its content.
     fn size(&self) -> usize {
         match self {
             Request::Publish { publish, .. } => {
@@ -108,6 +108,11 @@ impl Request {
 }
 
 impl Kept {
+    /// Bytes it counts for: a message of one byte takes some hundred times that, and there may be very many.
+    fn weight(&self) -> usize {
+        self.size + size_of::<Kept>()
+    }
+
     fn counts_as_inflight(&self) -> bool {
         self.written_end.is_none() && self.request.is_acknowledged_publish()
     }
@@ -255,14 +260,14 @@ impl Inflight {
     }
 
     fn add(&mut self, kept: &Kept) {
-        self.bytes += kept.size;
+        self.bytes += kept.weight();
         if kept.request.is_acknowledged_publish() {
             self.publish_ids.insert(kept.request.packet_id());
         }
     }
 
     fn subtract(&mut self, kept: &Kept) {
-        self.bytes -= kept.size;
+        self.bytes -= kept.weight();
         if kept.request.is_acknowledged_publish() {
             self.publish_ids.remove(&kept.request.packet_id());
         }

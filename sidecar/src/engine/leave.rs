@@ -4,7 +4,7 @@ use super::inflight::Request;
 use super::tally::Refusal;
 use super::timer::{self, Timer};
 use super::{Broker, Client, Command, Engine, Event, Leave, Now, Output};
-use crate::packet::{Packet, Properties, PropertyId, Publish, Qos, ReasonCode};
+use crate::packet::{Properties, PropertyId, Publish, Qos, ReasonCode};
 
 impl Engine {
     /// The client is gone: what it sent is still sent, and the broker is told.
@@ -43,22 +43,7 @@ impl Engine {
 
     /// CONNACK 0 came for a client that had left.
     pub(super) fn leave_after_opening(&mut self, leave: Leave, now: Now, out: &mut Output) {
-        self.early_bytes = 0;
-        for packet in std::mem::take(&mut self.early) {
-            if let Packet::Publish(publish) = packet
-                && !publish.properties.has(PropertyId::TopicAlias)
-            {
-                self.submit(
-                    Request::Publish {
-                        publish,
-                        plain: None,
-                        own: false,
-                    },
-                    now,
-                    out,
-                );
-            }
-        }
+        self.take_early(now, out);
         self.begin_leaving(leave, now, out);
     }
 
@@ -112,7 +97,7 @@ impl Engine {
     /// The broker is away: dials go on while there is something to do, at most 60 s. False when the session ended.
     pub(super) fn leave_held(&mut self, now: Now, out: &mut Output) -> bool {
         let nothing_to_do = match self.opened {
-            true => self.inflight.is_empty() && !self.has_will_to_take_back() && !self.untold,
+            true => self.inflight.is_empty() && !self.has_will_to_settle() && !self.untold,
             false => self.early.is_empty(),
         };
         if nothing_to_do {
@@ -129,10 +114,21 @@ impl Engine {
         true
     }
 
-    fn has_will_to_take_back(&self) -> bool {
-        let broker_counts =
-            self.client == Client::Gone(Leave::Vanished) && self.profile.will_is_delayed();
-        self.profile.will.is_some() && !broker_counts
+    /// Dials again, unless the client has left and there is nothing to do; for a client that left not for ever.
+    pub(super) fn dial_again_if_needed(&mut self, now: Now, out: &mut Output) {
+        if !self.client_is_gone() || self.leave_held(now, out) {
+            self.dial_again(now, out);
+        }
+    }
+
+    /// Whether the broker must be dialled for the will: to take it back, to publish it, or to leave it again where a planned
+    /// reconnect had taken it back.
+    fn has_will_to_settle(&self) -> bool {
+        self.profile.will.is_some()
+            && match self.client {
+                Client::Gone(Leave::Goodbye) => self.link.will_left,
+                _ => !(self.profile.will_is_delayed() && self.link.will_left),
+            }
     }
 
     /// The broker did not come back, or a new session takes over: the rest is counted.
@@ -144,8 +140,8 @@ impl Engine {
     /// The session is over with whatever is still kept.
     pub(super) fn end_counted(&mut self, out: &mut Output) {
         if self.client_is_gone() {
-            self.tally
-                .refuse(Refusal::ClientGone, self.inflight.publishes_kept());
+            let kept = self.inflight.publishes_kept() + self.early_publishes();
+            self.tally.refuse(Refusal::ClientGone, kept);
         }
         self.end(out);
     }

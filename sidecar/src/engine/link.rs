@@ -6,9 +6,10 @@ use endpoint::Settings;
 
 use super::codes::{self, Refused};
 use super::handshake::Limits;
+use super::tally::Refusal;
 use super::timer::{self, Timer};
 use super::{Broker, Client, Command, Credential, DialError, Engine, Event, Now, Output};
-use crate::packet::{ConnAck, Disconnect, Packet, Properties, Property, PropertyId, ReasonCode};
+use crate::packet::{ConnAck, Packet, Properties, PropertyId, ReasonCode};
 
 /// Connections in a row that must close at the same packet before the client is told.
 const POISON_COUNT: u32 = 3;
@@ -36,6 +37,8 @@ pub(super) struct Link {
     /// The newest credential, and since when it has been refused.
     refused: Option<(Credential, Instant)>,
     poison: Poison,
+    /// The broker has the client's will, or may have it.
+    pub(super) will_left: bool,
     /// Acknowledgements that came after our DISCONNECT.
     pub(super) late: Vec<Packet>,
 }
@@ -68,6 +71,7 @@ impl Link {
             own_takeover_until: None,
             refused: None,
             poison: Poison::default(),
+            will_left: false,
             late: Vec::new(),
         }
     }
@@ -95,7 +99,7 @@ impl Engine {
     }
 
     /// After a failed dial or a lost connection.
-    fn dial_again(&mut self, now: Now, out: &mut Output) {
+    pub(super) fn dial_again(&mut self, now: Now, out: &mut Output) {
         let pause = self.backoff.pause(self.random.f64());
         self.backoff.advance();
         self.dial_after(pause, now, out);
@@ -118,8 +122,11 @@ impl Engine {
         // A client that said goodbye wants its will taken back, not left again.
         let will = match self.client {
             Client::Gone(super::Leave::Goodbye) => None,
-            _ => self.profile.will_for_broker(&self.settings),
+            _ => self
+                .profile
+                .will_for_broker(&self.settings, &self.link.limits),
         };
+        self.link.will_left |= will.is_some();
         let connect = self.profile.connect_to_broker(
             &self.settings,
             &self.broker_client_id,
@@ -190,10 +197,7 @@ impl Engine {
             return self.end_counted(out);
         }
         self.link.last_code = None;
-        if self.client_is_gone() && !self.leave_held(now, out) {
-            return;
-        }
-        self.dial_again(now, out);
+        self.dial_again_if_needed(now, out);
     }
 
     /// Everything that holds only for one connection.
@@ -278,7 +282,7 @@ impl Engine {
         self.broker = Broker::Up;
         let limits = &self.link.limits;
         self.clean = !connack.session_present && self.profile.session_expiry_seconds == 0;
-        self.told_receive_max = limits.receive_max.min(self.settings.max_inflight_messages);
+        let told_receive_max = limits.receive_max.min(self.settings.max_inflight_messages);
         if let Client::Gone(leave) = self.client {
             self.untold = !connack.session_present;
             return self.leave_after_opening(leave, now, out);
@@ -287,13 +291,19 @@ impl Engine {
         let answer = self
             .profile
             .connack_to_client(connack, limits, &self.settings, assigned);
-        self.write_client(&Packet::ConnAck(answer), out);
+        let answer = Packet::ConnAck(answer);
+        if !self.client_takes(&answer) {
+            return self.refuse_small_client(now, out);
+        }
+        self.write_client(&answer, out);
         self.client = Client::Open;
         if let Some(limit) = self.client_silence_max() {
             self.client_seen = now.instant;
             self.timers.set(Timer::ClientKeepAlive, now.instant + limit);
         }
         self.take_early(now, out);
+        // It binds what follows CONNACK: before it the client could not know.
+        self.told_receive_max = told_receive_max;
     }
 
     /// CONNACK with a code other than 0.
@@ -302,20 +312,35 @@ impl Engine {
         self.link.last_code = Some(code);
         out.commands
             .push(Command::Report(Event::BrokerRefused(code)));
+        super::broker::report_words(&connack.properties, out);
         out.commands.push(Command::CloseBroker);
         self.forget_connection();
+        if self.lowers_will(code) {
+            let cleared = usize::from(code == ReasonCode::RETAIN_NOT_SUPPORTED);
+            self.tally.refuse(Refusal::RetainCleared, cleared);
+            return self.dial_again(now, out);
+        }
         if !self.opened {
-            return match codes::opening_waits(code) && !self.client_is_gone() {
+            let somebody_waits = !self.client_is_gone() || !self.early.is_empty();
+            return match codes::opening_waits(code) && somebody_waits {
                 true => self.dial_again(now, out),
                 false => self.refuse_client(code, Some(&connack.properties), out),
             };
         }
         match codes::reconnect_refused(code) {
-            Refused::Transient => self.dial_again(now, out),
-            Refused::Credential if !self.refused_for_too_long(now) => self.dial_again(now, out),
+            Refused::Transient => self.dial_again_if_needed(now, out),
+            Refused::Credential if !self.refused_for_too_long(now) => {
+                self.dial_again_if_needed(now, out);
+            }
             Refused::Credential => self.end_with(ReasonCode::NOT_AUTHORIZED, out),
             Refused::Final => self.end_with(codes::as_disconnect(code), out),
         }
+    }
+
+    fn lowers_will(&mut self, code: ReasonCode) -> bool {
+        let (limits, v5) = (&mut self.link.limits, self.profile.is_v5());
+        let will = self.profile.will_for_broker(&self.settings, limits);
+        will.is_some_and(|will| limits.learn_from_refusal(code, &will, v5))
     }
 
     /// The newest credential has been refused for 5 min.
@@ -353,7 +378,7 @@ impl Engine {
                 .push(Command::Report(Event::ClientDisconnected(code, what)));
             out.commands.push(Command::CloseClient);
         }
-        self.end(out);
+        self.end_counted(out);
     }
 
     /// The client waited long enough for its CONNACK.
@@ -369,26 +394,5 @@ impl Engine {
             _ if self.broker_is_connected() => out.commands.push(Command::CloseBroker),
             _ => {}
         }
-    }
-
-    /// DISCONNECT with a session expiry where it differs from what is in force.
-    pub(super) fn write_disconnect(
-        &mut self,
-        code: ReasonCode,
-        expiry: Option<u32>,
-        now: Now,
-        out: &mut Output,
-    ) {
-        let in_force = self.link.limits.session_expiry_seconds;
-        let changed = expiry.filter(|seconds| *seconds != in_force);
-        let properties = changed
-            .map(Property::SessionExpiryInterval)
-            .into_iter()
-            .collect();
-        self.write_broker(
-            &Packet::Disconnect(Disconnect { code, properties }),
-            now,
-            out,
-        );
     }
 }

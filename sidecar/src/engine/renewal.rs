@@ -223,6 +223,7 @@ impl Engine {
         self.timers.clear(Timer::BrokerPing);
         self.timers.clear(Timer::BrokerSilent);
         self.write_disconnect(ReasonCode::SUCCESS, None, now, out);
+        self.link.will_left = false;
         self.broker = Broker::EndOfStream;
         self.timers.set(
             Timer::EndOfStream,

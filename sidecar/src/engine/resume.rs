@@ -1,29 +1,31 @@
 //! The broker is back: the broker session is there, or is made again, or only the client can decide.
 
-use super::{Broker, Client, Command, Engine, Now, Output};
+use super::{BROKER_VERSION, Broker, Client, Command, Engine, Now, Output};
 use crate::packet::{Packet, Properties, Property, ReasonCode, SubAck};
 
 impl Engine {
     /// The broker is back. Whether the session that it has is the one we knew is in doubt where a CONNECT of ours went
     /// unanswered: the broker may have lost the session and made an empty one for that CONNECT.
     pub(super) fn resume(&mut self, present: bool, doubtful: bool, now: Now, out: &mut Output) {
-        if present && !doubtful {
+        let same = present && !doubtful;
+        if !same {
+            // In doubt a repeated delivery may be another message: it is given to the client, once too often rather than never.
+            self.deliveries.on_session_gone();
+        }
+        if same && !self.unsubscribed || present && !self.clean {
             self.broker = Broker::Up;
             return self.go_on(now, out);
         }
-        // In doubt a repeated delivery may be another message: it is given to the client, once too often rather than never.
-        self.deliveries.on_session_gone();
-        if present && !self.clean {
-            self.broker = Broker::Up;
-            return self.go_on(now, out);
+        if !same {
+            self.inflight.forget_repeats();
         }
-        self.inflight.forget_repeats();
         if self.client_is_gone() {
             self.untold = true;
             self.broker = Broker::Up;
             return self.go_on(now, out);
         }
         if self.clean {
+            self.unsubscribed = true;
             return self.resubscribe(0, now, out);
         }
         // Only the client can decide what is to become of a session that it believes to be there.
@@ -42,7 +44,13 @@ impl Engine {
     /// Subscribes the `from`-th and following confirmed filters again, or goes on when there are no more.
     fn resubscribe(&mut self, from: usize, now: Now, out: &mut Output) {
         let packet_id = self.inflight.free_packet_id();
-        let Some(subscribe) = self.subscriptions.again(from, packet_id, self.qos_max()) else {
+        let size_max = self.link.limits.packet_size_max;
+        let event_grid = self.settings.is_event_grid();
+        let again = self
+            .subscriptions
+            .again(from, packet_id, self.qos_max(), size_max, event_grid);
+        let Some(subscribe) = again else {
+            self.unsubscribed = false;
             self.broker = Broker::Up;
             return self.go_on(now, out);
         };
@@ -52,7 +60,13 @@ impl Engine {
             count,
             packet_id,
         };
-        self.write_broker(&Packet::Subscribe(subscribe), now, out);
+        let packet = Packet::Subscribe(subscribe);
+        if packet.encoded_len(BROKER_VERSION) > size_max {
+            let code = ReasonCode::PACKET_TOO_LARGE;
+            let what = "a subscription larger than the broker takes";
+            return self.client_fault(code, what, now, out);
+        }
+        self.write_broker(&packet, now, out);
     }
 
     /// SUBACK to a subscription that was made again.

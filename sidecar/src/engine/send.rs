@@ -1,13 +1,14 @@
 //! Writing to the broker what is kept, in order and within its limits, and its answers.
 
 use endpoint::Retain;
+use endpoint::limits::EVENT_GRID_USER_PROPERTIES_BYTES_MAX;
 
 use super::inflight::{Kept, Request};
 use super::tally::{Direction, Refusal};
 use super::{Broker, Command, Engine, Event, Now, Output, whole_seconds};
 use crate::packet::{
-    Ack, Packet, Properties, Property, PropertyId, ProtocolVersion, Publish, Qos, ReasonCode,
-    SubAck, UnsubAck,
+    Ack, Disconnect, Packet, Properties, Property, PropertyId, ProtocolVersion, Publish, Qos,
+    ReasonCode, SubAck, UnsubAck,
 };
 
 /// Refusals that a 3.1.1 client cannot be told are reported once in this time.
@@ -83,8 +84,12 @@ impl Engine {
         };
         let packet_size_max = self.link.limits.packet_size_max;
         let too_large = |wire: &Publish| wire.encoded_len(ProtocolVersion::V5) > packet_size_max;
+        let over_full = |wire: &Publish| {
+            let bytes = || super::cloudevents::user_property_bytes(&wire.properties);
+            self.settings.is_event_grid() && bytes() > EVENT_GRID_USER_PROPERTIES_BYTES_MAX
+        };
         let wire = match plain {
-            Some(plain) if too_large(&wire) => {
+            Some(plain) if too_large(&wire) || over_full(&wire) => {
                 self.tally.refuse(Refusal::CloudEventTooLarge, 1);
                 Publish {
                     properties: plain.clone(),
@@ -145,6 +150,27 @@ impl Engine {
         self.link.sent_at = now.instant;
     }
 
+    /// DISCONNECT with a session expiry where it differs from what is in force.
+    pub(super) fn write_disconnect(
+        &mut self,
+        code: ReasonCode,
+        expiry: Option<u32>,
+        now: Now,
+        out: &mut Output,
+    ) {
+        let in_force = self.link.limits.session_expiry_seconds;
+        let changed = expiry.filter(|seconds| *seconds != in_force);
+        let properties = changed
+            .map(Property::SessionExpiryInterval)
+            .into_iter()
+            .collect();
+        self.write_broker(
+            &Packet::Disconnect(Disconnect { code, properties }),
+            now,
+            out,
+        );
+    }
+
     /// So many bytes were written to this broker connection since `on_dialled`.
     pub fn on_broker_written(&mut self, bytes_total: u64, now: Now, out: &mut Output) {
         let written = |kept: &Kept| kept.written_end.is_some_and(|end| end <= bytes_total);
@@ -191,7 +217,12 @@ impl Engine {
     }
 
     /// UNSUBACK of the broker.
-    pub(super) fn on_broker_unsuback(&mut self, unsuback: UnsubAck, now: Now, out: &mut Output) {
+    pub(super) fn on_broker_unsuback(
+        &mut self,
+        mut unsuback: UnsubAck,
+        now: Now,
+        out: &mut Output,
+    ) {
         let is = |kept: &Kept| {
             matches!(&kept.request, Request::Unsubscribe(unsubscribe)
             if unsubscribe.packet_id == unsuback.packet_id)
@@ -201,6 +232,11 @@ impl Engine {
         {
             self.subscriptions
                 .on_unsuback(&unsubscribe.filters, &unsuback.codes);
+            // One for each filter, whatever the broker sent [MQTT-3.11.3-1].
+            let filters = unsubscribe.filters.len();
+            unsuback
+                .codes
+                .resize(filters, ReasonCode::UNSPECIFIED_ERROR);
             self.write_client(&Packet::UnsubAck(unsuback), out);
         }
         self.check_quiet(now, out);

@@ -1,18 +1,27 @@
 //! The client's subscriptions: what the broker confirmed, to be made again when the broker session is gone.
 
+use std::collections::HashSet;
+
 use bytestring::ByteString;
 
+use super::BROKER_VERSION;
 use super::handshake::Limits;
 use crate::packet::{
-    PacketId, Properties, Property, PropertyId, Qos, ReasonCode, Subscribe, Subscription,
+    Packet, PacketId, Properties, Property, PropertyId, Qos, ReasonCode, Subscribe, Subscription,
 };
 
 /// The most filters of one session.
 pub(super) const FILTERS_MAX: usize = 1_000;
 /// The most bytes of filters of one session.
 pub(super) const FILTER_BYTES_MAX: usize = 256 << 10;
-/// Filters in one SUBSCRIBE when they are made again: Event Grid takes 10, Azure IoT Operations 8.
+/// Filters in one SUBSCRIBE when they are made again: Azure IoT Operations takes 8.
 const FILTERS_PER_PACKET: usize = 8;
+/// Event Grid takes 10, five packets a second of a session, and 50 filters of a session: in packets of 8 they would be
+/// too many at once, and it would end the connection.
+const EVENT_GRID_FILTERS_PER_PACKET: usize = 10;
+
+/// Bytes by which Remaining Length grows from one filter to the most that a session has.
+const LENGTH_GROWTH_MAX: usize = 2;
 
 /// The subscriptions that the broker confirmed.
 #[derive(Debug, Default)]
@@ -31,10 +40,23 @@ struct Confirmed {
 }
 
 impl Subscriptions {
-    /// Whether a SUBSCRIBE stays within the limits of a session.
+    /// Whether a SUBSCRIBE stays within the limits of a session. A filter that is confirmed is only replaced.
     pub(super) fn has_room_for(&self, subscribe: &Subscribe) -> bool {
-        self.confirmed.len() + self.asked + subscribe.filters.len() <= FILTERS_MAX
-            && self.bytes + self.asked_bytes + filter_bytes(subscribe) <= FILTER_BYTES_MAX
+        let confirmed: HashSet<&str> = self
+            .confirmed
+            .iter()
+            .map(|confirmed| &*confirmed.subscription.filter)
+            .collect();
+        let more = subscribe
+            .filters
+            .iter()
+            .map(|subscription| &*subscription.filter)
+            .filter(|filter| !confirmed.contains(filter));
+        let (count, bytes) = more.fold((0, 0), |(count, bytes), filter| {
+            (count + 1, bytes + filter.len())
+        });
+        self.confirmed.len() + self.asked + count <= FILTERS_MAX
+            && self.bytes + self.asked_bytes + bytes <= FILTER_BYTES_MAX
     }
 
     /// A SUBSCRIBE is on its way to the broker.
@@ -72,24 +94,37 @@ impl Subscriptions {
     }
 
     /// The packets that make every confirmed subscription again, from the `from`-th on: one packet, and how many it holds.
+    /// It is no larger than the broker takes, unless one filter alone is.
     pub(super) fn again(
         &self,
         from: usize,
         packet_id: PacketId,
         ceiling: Qos,
+        packet_size_max: usize,
+        event_grid: bool,
     ) -> Option<Subscribe> {
-        let first = self.confirmed.get(from)?;
-        let filters = self.confirmed[from..]
-            .iter()
-            .take(FILTERS_PER_PACKET)
-            .take_while(|confirmed| confirmed.identifier == first.identifier)
-            .map(|confirmed| lowered(&confirmed.subscription, ceiling));
+        let (first, rest) = self.confirmed.get(from..)?.split_first()?;
+        let most = match event_grid {
+            true => EVENT_GRID_FILTERS_PER_PACKET,
+            false => FILTERS_PER_PACKET,
+        };
         let identifier = first.identifier.map(Property::SubscriptionIdentifier);
-        Some(Subscribe {
+        let mut subscribe = Subscribe {
             packet_id,
-            filters: filters.collect(),
+            filters: vec![lowered(&first.subscription, ceiling)],
             properties: identifier.into_iter().collect(),
-        })
+        };
+        let mut size = Packet::Subscribe(subscribe.clone()).encoded_len(BROKER_VERSION);
+        size += LENGTH_GROWTH_MAX;
+        let fits = |confirmed: &&Confirmed| {
+            // Its length and its options.
+            size += 2 + confirmed.subscription.filter.len() + 1;
+            confirmed.identifier == first.identifier && size <= packet_size_max
+        };
+        let more = rest.iter().take(most - 1).take_while(fits);
+        let more = more.map(|confirmed| lowered(&confirmed.subscription, ceiling));
+        subscribe.filters.extend(more);
+        Some(subscribe)
     }
 
     fn remove(&mut self, filter: &ByteString) {

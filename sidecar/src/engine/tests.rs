@@ -1,11 +1,17 @@
 //! Sessions in memory: the test plays client, broker, network and clock.
 
+mod bounds;
+mod cloudevents;
 mod delivery;
+mod fuzzed;
 mod hold;
 mod leaving;
 mod limits;
+mod loss;
 mod model;
 mod opening;
+mod passing;
+mod reasons;
 mod renewal;
 
 use std::sync::Arc;

@@ -247,14 +247,22 @@ impl Keeper {
         self.take(self.last.clone())
     }
 
+    /// Read once: the file that the environment names is part of the image or of another mount.
+    fn public_roots(&mut self) -> Result<Arc<RootCertStore>, String> {
+        if let Some(roots) = &self.public_roots {
+            return Ok(roots.clone());
+        }
+        let roots = tls::roots_of_process()?;
+        Ok(self.public_roots.insert(roots).clone())
+    }
+
     fn take_security(&mut self, settings: &Settings, reading: &Reading) -> Security {
         let roots = match &settings.tls {
             None => return Security::Plain,
-            Some(tls) if tls.trusted_ca.is_none() => Some(
-                self.public_roots
-                    .get_or_insert_with(tls::public_roots)
-                    .clone(),
-            ),
+            Some(tls) if tls.trusted_ca.is_none() => match self.public_roots() {
+                Ok(roots) => Some(roots),
+                Err(fault) => return Security::Missing(fault),
+            },
             Some(_) => {
                 let changed = self.last.ca != reading.ca;
                 let newest = self.outcome(Kind::TrustBundle, tls::bundle(&reading.ca), changed);

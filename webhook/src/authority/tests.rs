@@ -1,6 +1,7 @@
 //! The whole life of certificates, for three replicas, by a clock of the test.
 
 mod cluster;
+mod years;
 
 use std::sync::Arc;
 

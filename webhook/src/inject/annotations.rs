@@ -289,14 +289,17 @@ impl Reader {
     }
 
     fn unknown(&mut self, key: &str) {
-        let keys = Annotation::ALL.map(Annotation::key);
+        let names = Annotation::ALL.map(|known| known.key().trim_start_matches(ANNOTATION_PREFIX));
         let near = Annotation::nearest(key);
         self.endpoint_misspelled |= near == Some(Annotation::Endpoint);
         let message = match near {
             Some(near) => format!("is unknown: write {near}, or remove it. "),
             None => "is unknown: remove it. ".to_owned(),
         };
-        let message = format!("{message}The keys are {}", keys.join(", "));
+        let message = format!(
+            "{message}The keys are {ANNOTATION_PREFIX} and one of {}",
+            names.join(", ")
+        );
         let key = text::clip(key.to_owned(), SHOWN_CHARS_MAX);
         self.faults.push(Fault::new(
             Place::Annotation(key),
@@ -306,18 +309,19 @@ impl Reader {
     }
 
     fn missing(&mut self, ours: &[(&str, &Value)]) {
-        if get(ours, Annotation::Endpoint).is_some() || self.endpoint_misspelled {
+        // Who wrote a bad value for `inject` most likely wants no sidecar, and is told of that value.
+        let says_inject = get(ours, Annotation::Inject).is_some_and(|value| value != "true");
+        if get(ours, Annotation::Endpoint).is_some() || self.endpoint_misspelled || says_inject {
             return;
         }
         let others: Vec<&str> = ours.iter().map(|(key, _)| *key).collect();
+        let (are, them) = match others.len() {
+            1 => ("is", "the other"),
+            _ => ("are", "the others"),
+        };
         let message = format!(
-            "is missing, but {} is there: write the name of a DataflowEndpoint of this namespace, for example \"default\", or remove {}",
+            "is missing, but {} {are} there: write the name of a DataflowEndpoint of this namespace, for example \"default\", or remove {them}",
             text::clip(others.join(", "), SHOWN_CHARS_MAX),
-            if others.len() == 1 {
-                "the other"
-            } else {
-                "the others"
-            },
         );
         self.push(Annotation::Endpoint, message);
     }

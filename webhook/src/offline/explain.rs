@@ -1,13 +1,14 @@
 //! `explain`: in words, what a pod gets and why, or why it gets nothing.
 
+mod annotations;
+
 use endpoint::contract::{Annotation, LABEL_INJECTED, Readiness};
 use endpoint::{Authentication, Protocol, Settings};
-use serde_json::Value;
 
 use super::files::Text;
 use super::objects::{Object, Role};
 use super::{Exit, Notes, Options, Report, manifests, store};
-use crate::inject::annotations::{endpoint_names, ours};
+use crate::inject::annotations::endpoint_names;
 use crate::inject::container::RunAs;
 use crate::inject::fault::Fault;
 use crate::inject::pod::text;
@@ -15,6 +16,7 @@ use crate::inject::resources::{Amount, Class};
 use crate::inject::{Listener, Outcome, Plan, Subject, inject};
 use crate::store::Store;
 use crate::workload::misplaced;
+use annotations::Fate;
 
 /// Explains every pod and workload of `texts`.
 pub fn explain(texts: &[Text], endpoints: &[Text], options: &Options) -> Report {
@@ -98,20 +100,28 @@ fn explain_object(
             "{title}: gets no sidecar, because its pods have no annotation {}.",
             Annotation::Endpoint
         )),
-        Outcome::OptedOut => page.title(&format!(
-            "{title}: gets no sidecar, because {} is \"false\".",
-            Annotation::Inject
-        )),
-        Outcome::Again { .. } => page.title(&format!(
-            "{title}: carries its sidecar already and stays as it is. To change it, inject the original manifest again."
-        )),
+        Outcome::OptedOut => {
+            page.title(&format!(
+                "{title}: gets no sidecar, because {} is \"false\".",
+                Annotation::Inject
+            ));
+            annotations::lines(&mut page, pod, &Fate::OptedOut);
+        }
+        Outcome::Again { plan } => {
+            page.title(&format!(
+                "{title}: carries its sidecar already and stays as it is. To change it, inject the original manifest again."
+            ));
+            annotations::lines(&mut page, pod, &Fate::Again(&plan));
+        }
         Outcome::Denied(faults) => {
             page.title(&format!("{title}: is refused."));
             refusals(&mut page, &faults, object);
+            annotations::lines(&mut page, pod, &Fate::Refused(&faults));
         }
         Outcome::Injected { plan, .. } => {
             page.title(&format!("{title}: gets a sidecar."));
-            plan_page(&mut page, &plan, pod);
+            plan_page(&mut page, &plan);
+            annotations::lines(&mut page, pod, &Fate::Injected(&plan));
         }
     }
     if !warnings.is_empty() {
@@ -131,7 +141,7 @@ fn refusals(page: &mut Page, faults: &[Fault], object: &Object<'_>) {
     }
 }
 
-fn plan_page(page: &mut Page, plan: &Plan, pod: &Value) {
+fn plan_page(page: &mut Page, plan: &Plan) {
     page.head("Endpoints");
     for listener in &plan.listeners {
         page.line(&endpoint(listener));
@@ -167,13 +177,6 @@ fn plan_page(page: &mut Page, plan: &Plan, pod: &Value) {
     } else {
         "no prometheus.io annotations, because the pod has its own"
     });
-    page.head("What each annotation did");
-    for (key, value) in ours(pod) {
-        let value = value.as_str().unwrap_or_default();
-        let effect =
-            Annotation::parse(key).map_or_else(String::new, |annotation| effect(annotation, plan));
-        page.line(&format!("{key}: {value:?}: {effect}"));
-    }
 }
 
 fn endpoint(listener: &Listener) -> String {
@@ -282,49 +285,5 @@ fn environment(page: &mut Page, plan: &Plan) {
             "container {}: {names}{note}",
             environment.container
         ));
-    }
-}
-
-fn effect(annotation: Annotation, plan: &Plan) -> String {
-    let resources = &plan.resources;
-    let amount = |what: &str, amount: &Option<String>| {
-        format!("{what} is {}", amount.as_deref().unwrap_or("none"))
-    };
-    match annotation {
-        Annotation::Endpoint => {
-            let ports: Vec<String> = plan
-                .status
-                .endpoint_ports()
-                .map(|endpoint| endpoint.to_string())
-                .collect();
-            format!("the sidecar listens for {}", ports.join(", "))
-        }
-        Annotation::Inject => "nothing: \"true\" is the default".to_owned(),
-        Annotation::LogLevel => format!("the sidecar logs at level {}", plan.log_level.as_str()),
-        Annotation::CpuRequest => amount("the CPU request", &resources.cpu.request),
-        Annotation::CpuLimit => amount("the CPU limit", &resources.cpu.limit),
-        Annotation::MemoryRequest => amount("the memory request", &resources.memory.request),
-        Annotation::MemoryLimit => amount("the memory limit", &resources.memory.limit),
-        Annotation::Image => format!("the image is {}", plan.image),
-        Annotation::MetricsPort => format!("the admin server listens on port {}", plan.admin_port),
-        Annotation::TokenExpirationSeconds => token_effect(plan),
-        Annotation::Readiness => readiness(plan.readiness).to_owned(),
-        Annotation::AppEnv if plan.environments.is_empty() => {
-            "the app's environment stays as it is".to_owned()
-        }
-        Annotation::AppEnv => "nothing: \"true\" is the default".to_owned(),
-        Annotation::Status => "written again: it was left without its container".to_owned(),
-    }
-}
-
-fn token_effect(plan: &Plan) -> String {
-    if plan
-        .listeners
-        .iter()
-        .any(|listener| listener.settings.needs_token().is_some())
-    {
-        "service account tokens live so many seconds".to_owned()
-    } else {
-        "nothing: no endpoint takes a service account token".to_owned()
     }
 }

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::route::{self, Route};
+use super::weight;
 use crate::decisions::{Decision, Decisions};
 use crate::events::{Events, Told};
 use crate::metrics::{Metrics, Refused};
@@ -24,8 +25,15 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
-/// All bodies together: thousands of usual reviews, and yet no more than the program may use of its node.
-const BODIES_BYTES_MAX: usize = 16 * BODY_BYTES_MAX;
+/// Nearly every review. Larger ones have a room of their own, so that whoever announces much and sends it slowly holds
+/// up nothing else.
+const SMALL_BYTES_MAX: usize = 64 * 1024;
+/// All small bodies together: one for each connection.
+const SMALL_ROOM_BYTES: usize = 512 * SMALL_BYTES_MAX;
+/// All larger bodies together.
+pub(super) const LARGE_ROOM_BYTES: usize = 4 * BODY_BYTES_MAX;
+/// Larger bodies that are parsed and answered at a time: each may weigh many times its length then.
+const LARGE_ANSWERED_MAX: usize = 2;
 const KIB: usize = 1024;
 
 /// What requests are answered with.
@@ -39,8 +47,12 @@ pub struct Exchange {
     decisions: Decisions,
     /// Tells owners of pods what nobody else is told.
     events: Events,
-    /// Room for bodies, in KiB.
-    room: Semaphore,
+    /// Room for small bodies, in KiB.
+    small: Semaphore,
+    /// Room for larger ones, in KiB.
+    large: Semaphore,
+    /// Turns of larger ones.
+    turns: Semaphore,
 }
 
 /// A request that comes to no review: the status, why for the metric, and the text for whoever sent it.
@@ -54,7 +66,9 @@ impl Exchange {
             decisions: Decisions::default(),
             events: Events::nowhere(metrics.clone()),
             metrics,
-            room: Semaphore::new(BODIES_BYTES_MAX / KIB),
+            small: Semaphore::new(SMALL_ROOM_BYTES / KIB),
+            large: Semaphore::new(LARGE_ROOM_BYTES / KIB),
+            turns: Semaphore::new(LARGE_ANSWERED_MAX),
         }
     }
 
@@ -93,6 +107,11 @@ impl Exchange {
             let body = request.into_body();
             let _room = self.room_for(&body).await;
             let body = read(body).await?;
+            let _turn = if body.len() > SMALL_BYTES_MAX {
+                self.turns.acquire().await.ok()
+            } else {
+                None
+            };
             let start = Instant::now();
             let answered = self.reviewer.answer(&body).await;
             let took = start.elapsed();
@@ -130,7 +149,12 @@ impl Exchange {
             .and_then(|bytes| usize::try_from(bytes).ok());
         let bytes = exact.unwrap_or(BODY_BYTES_MAX).min(BODY_BYTES_MAX);
         let permits = u32::try_from(bytes.div_ceil(KIB)).unwrap_or(u32::MAX);
-        self.room.acquire_many(permits).await.ok()
+        let room = if bytes > SMALL_BYTES_MAX {
+            &self.large
+        } else {
+            &self.small
+        };
+        room.acquire_many(permits).await.ok()
     }
 }
 
@@ -178,7 +202,18 @@ async fn read(body: Incoming) -> Result<Bytes, Refusal> {
         return Err(too_large());
     }
     match Limited::new(body, BODY_BYTES_MAX).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
+        Ok(collected) => {
+            let body = collected.to_bytes();
+            if weight::is_too_heavy(&body) {
+                let text = "a review has no so many fields and values".to_owned();
+                return Err(Refusal(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    Refused::TooLarge,
+                    text,
+                ));
+            }
+            Ok(body)
+        }
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(error) => {
             let text = format!("the body broke off: {error}");

@@ -23,7 +23,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::certificates::Certificates;
-use super::exchange::{BODY_BYTES_MAX, Exchange};
+use super::exchange::{BODY_BYTES_MAX, Exchange, LARGE_ROOM_BYTES};
 use super::{Limits, serve};
 use crate::events::Events;
 use crate::inject::Installation;
@@ -33,6 +33,8 @@ use crate::store::Store;
 use crate::validate::Rules;
 
 mod limits;
+mod floods;
+mod frames;
 mod ending;
 mod events;
 
@@ -328,6 +330,19 @@ async fn read_head(stream: &mut TlsStream<TcpStream>) -> String {
         .await
         .expect("an answer must come");
     String::from_utf8(head).unwrap()
+}
+
+/// A request whose head the server has read and whose body is still to come.
+async fn half_a_request(running: &Running, body_bytes: usize) -> TlsStream<TcpStream> {
+    let mut stream = running.connect("http/1.1", &TLS13).await.unwrap();
+    let head = format!(
+        "POST /mutate/pods HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+        body_bytes
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let interim = read_head(&mut stream).await;
+    assert!(interim.starts_with("HTTP/1.1 100 "), "{interim}");
+    stream
 }
 
 #[tokio::test]

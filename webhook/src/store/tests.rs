@@ -190,3 +190,40 @@ async fn the_watch_fills_the_store() {
     assert_eq!(store.len(), 3);
     watch.abort();
 }
+
+#[tokio::test]
+async fn without_the_api_server_answers_come_from_what_is_known() {
+    let away = Arc::new(AtomicUsize::new(0));
+    let gone = Arc::clone(&away);
+    let (client, asked) = cluster(move |uri| {
+        if gone.load(Ordering::Relaxed) > 0 {
+            (503, "away".to_owned())
+        } else if uri.contains("watch=true") {
+            // The watch that was open breaks off when everything is known.
+            gone.store(1, Ordering::Relaxed);
+            (200, String::new())
+        } else {
+            let list = json!({
+                "apiVersion": "connectivity.iotoperations.azure.com/v1", "kind": "DataflowEndpointList",
+                "metadata": {"resourceVersion": "6"}, "items": [endpoint("default")],
+            });
+            (200, list.to_string())
+        }
+    });
+    let store = Store::of_cluster(client.clone());
+    let watch = tokio::spawn(run_watch(store.clone(), client, |_| {}));
+    let refused = async {
+        // The list, the watch, and tries after it that fail.
+        while asked.lock().unwrap().len() < 4 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), refused)
+        .await
+        .expect("the watch must be tried again");
+    assert!(store.is_synced());
+    assert!(found(&ask(&store, "default").await, "default"));
+    let unknown = ask(&store, "other").await;
+    assert!(matches!(unknown["other"], Answer::Failed(_)), "{unknown:?}");
+    watch.abort();
+}

@@ -54,7 +54,7 @@ fn validate_names_file_object_field_and_remedy() {
     for wanted in [
         "bad.yaml: DataflowEndpoint/broken: spec.mqttSettings.hosst: ",
         "write host",
-        "bad.yaml: DataflowEndpoint/broken: spec.mqttSettings.qos: 2 is too high: write 0 or 1\n",
+        "bad.yaml: DataflowEndpoint/broken: spec.mqttSettings.qos: 2 is too high, the sidecar gives brokers QoS 0 and 1 only: write 0 or 1\n",
         "bad.yaml: DataflowEndpoint/broken: spec.mqttSettings.authentication.method: \"x509\" is not an authentication method: write X509Certificate\n",
     ] {
         assert!(stderr.contains(wanted), "{wanted}\n{stderr}");

@@ -4,6 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::header::{HOST, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -86,7 +88,9 @@ async fn through(proxy: &Uri, host: &str, port: u16) -> Result<TcpStream, String
     let mut stream = connect(&proxy_host, proxy_port).await?;
     let failed = |problem: String| format!("the proxy {proxy_host}:{proxy_port} {problem}");
     let lost = |error: io::Error| failed(format!("broke off: {error}"));
-    let head = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n");
+    let authorization = authorization(proxy).unwrap_or_default();
+    let head =
+        format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{authorization}\r\n");
     stream.write_all(head.as_bytes()).await.map_err(lost)?;
     let mut answer = Vec::new();
     while !answer.ends_with(b"\r\n\r\n") {
@@ -99,11 +103,46 @@ async fn through(proxy: &Uri, host: &str, port: u16) -> Result<TcpStream, String
     let status = String::from_utf8_lossy(&answer);
     match status.split(' ').nth(1) {
         Some("200") => Ok(stream),
+        Some("407") => Err(failed(
+            "answered 407: it wants a user name and a password, or others than those in HTTPS_PROXY \
+             (http://USER:PASSWORD@HOST:PORT, special characters as %XX)"
+                .into(),
+        )),
         status => Err(failed(format!(
             "answered {} to CONNECT {host}:{port}; check HTTPS_PROXY and NO_PROXY",
             status.unwrap_or("nothing"),
         ))),
     }
+}
+
+/// The header for a proxy whose address has a user name and a password (RFC 7617).
+fn authorization(proxy: &Uri) -> Option<String> {
+    let (user, _) = proxy.authority()?.as_str().rsplit_once('@')?;
+    let (name, password) = user.split_once(':').unwrap_or((user, ""));
+    let pair = [&decoded(name)[..], b":", &decoded(password)[..]].concat();
+    let pair = STANDARD.encode(pair);
+    Some(format!("Proxy-Authorization: Basic {pair}\r\n"))
+}
+
+/// %XX as the byte that it stands for (RFC 3986 section 2.1).
+fn decoded(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let hex = after.get(..2).filter(|_| first == b'%');
+        let hex = hex.and_then(|hex| std::str::from_utf8(hex).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(first);
+                rest = after;
+            }
+        }
+    }
+    bytes
 }
 
 async fn talk<S>(mut request: Request<Full<Bytes>>, stream: S) -> Result<Answer, String>
@@ -140,4 +179,22 @@ where
     let answer = answer.await;
     connection.abort();
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_told_the_user_of_its_address() {
+        let header = |proxy: &str| authorization(&proxy.parse().unwrap());
+        assert_eq!(header("http://proxy:3128"), None);
+        // The pair of RFC 7617 section 2.
+        let wanted = "Proxy-Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n";
+        let given = header("http://Aladdin:open%20sesame@proxy:3128");
+        assert_eq!(given.as_deref(), Some(wanted));
+        assert_eq!(decoded("%40%zz%4"), b"@%zz%4");
+        let alone = header("http://user@proxy").unwrap();
+        assert_eq!(alone, "Proxy-Authorization: Basic dXNlcjo=\r\n");
+    }
 }

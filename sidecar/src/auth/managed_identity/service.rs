@@ -8,8 +8,6 @@ use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
 use hyper::{Request as HttpRequest, Uri};
 use rustls::ClientConfig;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 
 use super::{Answer, Granted, Refused, Request, http, read};
 use crate::connector::tls;
@@ -28,7 +26,8 @@ const ARC_KEY_SIZE_MAX: u64 = 4096;
 const AUTHORITY: &str = "https://login.microsoftonline.com/";
 
 /// What the environment says of the services; the names are those of Azure's libraries.
-#[derive(Debug, Clone, Default)]
+// No `Debug`: the address of a proxy may hold a password.
+#[derive(Clone, Default)]
 pub(crate) struct Environment {
     /// `AZURE_AUTHORITY_HOST`
     authority: Option<String>,
@@ -65,7 +64,7 @@ impl Environment {
                 .map(|name| name.trim().trim_start_matches('.').to_lowercase())
                 .filter(|name| !name.is_empty())
                 .collect(),
-            roots: variable("SSL_CERT_FILE").map(PathBuf::from),
+            roots: variable(tls::ROOTS_VARIABLE).map(PathBuf::from),
         }
     }
 
@@ -91,17 +90,8 @@ impl Environment {
     }
 
     fn tls(&self) -> Result<Arc<ClientConfig>, String> {
-        let mut roots = (*tls::public_roots()).clone();
-        if let Some(path) = &self.roots {
-            let problem = |error: &dyn std::fmt::Display| {
-                format!("SSL_CERT_FILE {} cannot be used: {error}", path.display())
-            };
-            for certificate in CertificateDer::pem_file_iter(path).map_err(|e| problem(&e))? {
-                let certificate = certificate.map_err(|error| problem(&error))?;
-                roots.add(certificate).map_err(|error| problem(&error))?;
-            }
-        }
-        Ok(tls::client_config(Arc::new(roots), None))
+        let roots = tls::public_roots_and(self.roots.as_deref())?;
+        Ok(tls::client_config(roots, None))
     }
 }
 

@@ -53,6 +53,29 @@ fn bundle_without_certificates_is_refused_and_without_files_has_not_come() {
 }
 
 #[test]
+fn further_roots_are_those_of_a_file_that_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("roots.pem");
+    let with = |content: &str| {
+        std::fs::write(&path, content).unwrap();
+        public_roots_and(Some(&path)).map(|roots| roots.len() - public_roots().len())
+    };
+    let unreadable = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let two = certificate("a") + unreadable + &certificate("b");
+    assert_eq!(with(&two), Ok(2));
+    for content in ["", "nothing", unreadable] {
+        assert!(with(content).unwrap_err().contains("holds no certificate"));
+    }
+    let absent = public_roots_and(Some(Path::new("/absent/roots.pem"))).unwrap_err();
+    assert!(
+        absent.starts_with("SSL_CERT_FILE /absent/roots.pem"),
+        "{absent}"
+    );
+    let alone = public_roots_and(None).unwrap();
+    assert_eq!(alone.len(), public_roots().len());
+}
+
+#[test]
 fn public_roots_are_there_without_any_file() {
     assert!(public_roots().len() > 50);
 }

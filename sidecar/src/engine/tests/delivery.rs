@@ -1,4 +1,4 @@
-//! Engine rules, section 4.
+//! `docs/engine-rules.md`: to the broker, and to the client.
 
 use super::*;
 use crate::packet::PropertyId;
@@ -309,4 +309,81 @@ fn deliveries_of_granted_subscriptions_are_lowered_when_the_ceiling_is() {
     let given = world.take_client();
     assert!(matches!(&given[0], Packet::Publish(publish) if publish.qos == Qos::AtMostOnce));
     assert_eq!(told_broker(&mut world), [(ReasonCode::SUCCESS, 6)]);
+}
+
+#[test]
+fn a_kept_publish_that_a_later_broker_does_not_take_closes_the_client() {
+    for client in [v5(), v311()] {
+        let told = (client.version == ProtocolVersion::V5)
+            .then(|| disconnect(ReasonCode::PACKET_TOO_LARGE));
+        let mut world = World::open(client, json!({}));
+        world.broker_lost();
+        world.client(Packet::Publish(Publish {
+            payload: Bytes::from(vec![0; 50]),
+            ..publish(1, Qos::AtLeastOnce)
+        }));
+        world.wait_for_dial();
+        world.dialled("t1");
+        world.broker(connack_with(true, vec![Property::MaximumPacketSize(50)]));
+        assert_eq!(world.take_client(), Vec::from_iter(told));
+        assert!(world.commanded(&Command::CloseClient));
+    }
+}
+
+#[test]
+fn a_will_is_lowered_to_the_ceiling_and_to_what_the_broker_takes() {
+    for (ceiling, broker, left, published) in [(1, 1, 1, 1), (1, 0, 1, 0), (0, 1, 0, 0)] {
+        let client = Connect {
+            will: Some(will()),
+            ..v5()
+        };
+        let mut world = World::new(client, json!({"qos": ceiling}));
+        world.dialled("t1");
+        let told = world.connect_read().will.expect("the will");
+        assert_eq!(told.qos as u8, left);
+        let limit = (broker == 0).then_some(Property::MaximumQos(0));
+        world.broker(connack_with(false, limit.into_iter().collect()));
+        world.forget();
+        world.client_closes();
+        let Packet::Publish(will) = world.take_broker().remove(0) else {
+            panic!("the will")
+        };
+        assert_eq!(will.qos as u8, published);
+    }
+}
+
+#[test]
+fn a_will_that_the_broker_refuses_as_it_is_is_lowered_like_a_publish() {
+    let qos = ReasonCode::QOS_NOT_SUPPORTED;
+    let retain = ReasonCode::RETAIN_NOT_SUPPORTED;
+    // A client of MQTT 5 is told of retained messages, and decides itself.
+    for (version, code, lowered) in [
+        (ProtocolVersion::V5, qos, Some((0, true))),
+        (ProtocolVersion::V311, qos, Some((0, true))),
+        (ProtocolVersion::V311, retain, Some((1, false))),
+        (ProtocolVersion::V5, retain, None),
+    ] {
+        let client = Connect {
+            will: Some(will()),
+            ..connect(version)
+        };
+        let mut world = World::new(client, json!({}));
+        world.wait_for_dial();
+        world.dialled("t1");
+        world.broker(refusal(code));
+        let Some((qos, retain)) = lowered else {
+            assert_eq!(world.take_client(), [refusal(code)]);
+            continue;
+        };
+        assert!(world.take_client().is_empty(), "{version:?} {code}");
+        world.wait_for_dial();
+        world.dialled("t1");
+        let will = world.connect_read().will.expect("the will");
+        assert_eq!((will.qos as u8, will.retain), (qos, retain));
+        let cleared = world.refused(Refusal::RetainCleared);
+        assert_eq!(cleared, u64::from(!retain));
+        world.broker(refusal(code));
+        assert_eq!(world.take_client().len(), 1, "it is lowered once");
+        assert!(world.ended());
+    }
 }

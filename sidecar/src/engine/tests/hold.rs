@@ -1,4 +1,4 @@
-//! Engine rules, section 5.
+//! `docs/engine-rules.md`: broker lost, and back.
 
 use super::*;
 
@@ -447,4 +447,18 @@ fn session_present_after_an_unanswered_connect_may_be_another_session() {
         assert!(matches!(&given[..], [Packet::Publish(_)]), "{given:?}");
         assert!(world.take_broker().is_empty(), "the client is asked first");
     }
+}
+
+#[test]
+fn poison_is_told_by_the_brokers_last_code() {
+    let mut world = World::open(v5(), json!({}));
+    world.client(qos1(1));
+    world.reconnect(true);
+    world.reconnect(true);
+    world.broker(disconnect(ReasonCode::QUOTA_EXCEEDED));
+    assert_eq!(
+        world.take_client(),
+        [disconnect(ReasonCode::QUOTA_EXCEEDED)]
+    );
+    assert!(world.ended());
 }

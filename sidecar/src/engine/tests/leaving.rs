@@ -1,4 +1,4 @@
-//! Engine rules, section 6.
+//! `docs/engine-rules.md`: leaving.
 
 use super::*;
 use crate::packet::PropertyId;
@@ -352,6 +352,115 @@ fn shutdown_in_the_hold_disconnects_the_client() {
     assert_eq!(
         world.take_client(),
         [disconnect(ReasonCode::SERVER_SHUTTING_DOWN)]
+    );
+    assert!(world.ended());
+}
+
+#[test]
+fn a_client_that_is_replaced_in_the_hold_makes_room_at_once() {
+    let mut world = World::open(v5(), json!({}));
+    world.broker_lost();
+    world.client(qos1(1));
+    world.step(|engine, now, out| engine.on_replaced(now, out));
+    assert_eq!(
+        world.take_client(),
+        [disconnect(ReasonCode::SESSION_TAKEN_OVER)]
+    );
+    assert!(world.ended());
+    assert_eq!(world.refused(Refusal::ClientGone), 1);
+}
+
+#[test]
+fn a_will_has_cloud_events_attributes_only_when_the_sidecar_publishes_it() {
+    let client = Connect {
+        will: Some(will()),
+        ..v5()
+    };
+    let mut world = World::new(client, json!({"cloudEventAttributes": "CreateOrRemap"}));
+    world.dialled("t1");
+    let left = world.connect_read().will.expect("the will");
+    assert_eq!(left.properties.user_properties().count(), 0);
+    world.connack(false);
+    world.forget();
+    world.client_closes();
+    let Packet::Publish(published) = world.take_broker().remove(0) else {
+        panic!("the will")
+    };
+    assert!(published.properties.user_properties().count() > 0);
+}
+
+/// A session with a will that is between two connections of a planned reconnect.
+fn between_connections(client: Connect) -> World {
+    let mut world = World::open(client, json!({}));
+    world.step(|engine, now, out| engine.on_files(now, out));
+    world.advance(Duration::from_secs(1));
+    assert_eq!(world.engine.phase(), Phase::Draining);
+    world.forget();
+    world
+}
+
+#[test]
+fn a_delayed_will_that_a_planned_reconnect_took_back_is_left_again() {
+    for end_of_stream in [true, false] {
+        let mut world = between_connections(Connect {
+            will: Some(Will {
+                properties: [Property::WillDelayInterval(100)].into_iter().collect(),
+                ..will()
+            }),
+            ..persistent()
+        });
+        if end_of_stream {
+            world.client_closes();
+            world.broker_lost();
+        } else {
+            world.broker_lost();
+            world.client_closes();
+        }
+        world.wait_for_dial();
+        world.dialled("t1");
+        assert!(world.connect_read().will.is_some());
+        world.take_broker();
+        world.connack(true);
+        let told = world.take_broker();
+        assert_eq!(code(&told[0]), ReasonCode::DISCONNECT_WITH_WILL);
+        assert_eq!(expiry(&told[0]), Some(600));
+        assert!(world.ended());
+    }
+}
+
+#[test]
+fn a_client_that_leaves_between_two_connections_has_its_will_published_and_nothing_more_to_take_back()
+ {
+    let client = Connect {
+        will: Some(will()),
+        ..v5()
+    };
+    let mut vanished = between_connections(client.clone());
+    vanished.client_closes();
+    vanished.broker_lost();
+    vanished.come_back(true);
+    assert!(matches!(&vanished.take_broker()[0], Packet::Publish(will) if &*will.topic == "will"));
+    let mut polite = between_connections(client);
+    polite.client(goodbye());
+    polite.broker_lost();
+    assert!(polite.ended(), "the will was taken back already");
+}
+
+#[test]
+fn a_client_that_leaves_while_draining_has_its_acks_awaited() {
+    let mut world = World::open(v5(), json!({}));
+    world.client(qos1(1));
+    world.step(|engine, now, out| engine.on_files(now, out));
+    world.advance(Duration::from_secs(1));
+    assert_eq!(world.engine.phase(), Phase::Draining);
+    world.forget();
+    world.client_closes();
+    assert!(world.take_broker().is_empty());
+    world.broker(puback(1));
+    let told = world.take_broker();
+    assert_eq!(
+        (code(&told[0]), expiry(&told[0])),
+        (ReasonCode::SUCCESS, Some(0))
     );
     assert!(world.ended());
 }

@@ -1,4 +1,4 @@
-//! Engine rules, section 4: flow, time limits and subscriptions.
+//! `docs/engine-rules.md`: flow, time limits and subscriptions.
 
 use super::*;
 use crate::packet::{DecodeError, PropertyId, UnsubAck, Unsubscribe};
@@ -276,4 +276,64 @@ fn a_refusal_that_3_1_1_cannot_be_told_is_reported_once_a_minute() {
     }
     assert_eq!(world.refused(Refusal::Broker), 3);
     assert_eq!(world.take_client(), [puback(1), puback(2), puback(3)]);
+}
+
+#[test]
+fn a_lower_receive_maximum_of_a_later_connection_makes_the_client_wait() {
+    let mut world = World::open(v5(), json!({"maxInflightMessages": 4}));
+    world.broker_lost();
+    world.wait_for_dial();
+    world.dialled("t1");
+    world.take_broker();
+    world.broker(connack_with(true, vec![Property::ReceiveMaximum(1)]));
+    for id in 1..=4 {
+        world.client(qos1(id));
+    }
+    assert_eq!(world.take_broker(), [qos1(1)]);
+    assert!(world.take_client().is_empty(), "it was told 4");
+}
+
+#[test]
+fn a_broker_that_is_not_read_is_not_timed() {
+    let mut world = World::open(v5(), json!({"keepAliveSeconds": 20}));
+    world.step(|engine, now, _| engine.on_reading(true, false, now));
+    world.advance(Duration::from_secs(120));
+    assert_eq!(world.engine.phase(), Phase::Open);
+    world.step(|engine, now, _| engine.on_reading(true, true, now));
+    world.advance(Duration::from_secs(60));
+    assert_eq!(world.engine.phase(), Phase::Held);
+}
+
+#[test]
+fn a_3_1_1_client_is_told_every_refused_filter_by_0x80() {
+    let mut world = World::open(v311(), json!({}));
+    let filters = ["a", "b", "c"];
+    world.client(Packet::Subscribe(subscribe(1, &filters, Qos::AtLeastOnce)));
+    world.broker(suback(1, &[1, 0x87, 0x97]));
+    assert_eq!(world.take_client(), [suback(1, &[1, 0x80, 0x80])]);
+}
+
+#[test]
+fn the_lesser_keep_alive_of_endpoint_and_broker_holds_and_0_is_none() {
+    for (endpoint, broker, expected) in [
+        (20, Some(5), 5),
+        (5, Some(20), 5),
+        (5, Some(0), 5),
+        (0, Some(5), 5),
+        (5, None, 5),
+    ] {
+        let mut world = World::new(v5(), json!({"keepAliveSeconds": endpoint}));
+        world.dialled("t1");
+        let told = broker.map(Property::ServerKeepAlive);
+        world.broker(connack_with(false, told.into_iter().collect()));
+        world.forget();
+        world.advance(Duration::from_secs(expected) - Duration::from_millis(1));
+        assert!(world.take_broker().is_empty(), "{endpoint} {broker:?}");
+        world.advance(Duration::from_millis(1));
+        assert_eq!(
+            world.take_broker(),
+            [Packet::PingReq],
+            "{endpoint} {broker:?}"
+        );
+    }
 }

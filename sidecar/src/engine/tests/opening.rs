@@ -1,4 +1,4 @@
-//! Engine rules, section 3.
+//! `docs/engine-rules.md`: opening.
 
 use super::*;
 use crate::engine::handshake::{admit, broker_client_id};
@@ -96,6 +96,9 @@ fn connack_tells_the_client_what_it_can_act_on() {
             Property::TopicAliasMaximum(10),
             Property::ReasonString("hello".into()),
             Property::WildcardSubscriptionAvailable(0),
+            Property::SubscriptionIdentifierAvailable(0),
+            Property::SharedSubscriptionAvailable(0),
+            Property::UserProperty("a".into(), "b".into()),
             Property::ServerKeepAlive(9),
             Property::SessionExpiryInterval(300),
             Property::ResponseInformation("r".into()),
@@ -115,6 +118,9 @@ fn connack_tells_the_client_what_it_can_act_on() {
             Property::RetainAvailable(0),
             Property::ReasonString("hello".into()),
             Property::WildcardSubscriptionAvailable(0),
+            Property::SubscriptionIdentifierAvailable(0),
+            Property::SharedSubscriptionAvailable(0),
+            Property::UserProperty("a".into(), "b".into()),
             Property::ResponseInformation("r".into()),
             Property::ReceiveMaximum(20),
             Property::MaximumPacketSize(5_000),
@@ -151,8 +157,9 @@ fn a_client_s_own_authentication_is_answered_and_not_forwarded() {
 
 #[test]
 fn transient_refusals_are_held_and_then_refused_after_25_s() {
-    for refused in [0x88, 0x89, 0x9F] {
-        let mut world = World::new(v5(), json!({}));
+    let cases = [0x88, 0x89, 0x9F].map(|refused| [(refused, v5(), 0x88), (refused, v311(), 3)]);
+    for (refused, client, told) in cases.into_iter().flatten() {
+        let mut world = World::new(client, json!({}));
         world.wait_for_dial();
         world.dialled("t1");
         world.broker(refusal(ReasonCode(refused)));
@@ -168,10 +175,7 @@ fn transient_refusals_are_held_and_then_refused_after_25_s() {
             );
         });
         world.advance(Duration::from_secs(25));
-        assert_eq!(
-            code(&world.take_client()[0]),
-            ReasonCode::SERVER_UNAVAILABLE
-        );
+        assert_eq!(world.take_client(), [refusal(ReasonCode(told))]);
         assert!(world.ended());
     }
 }
@@ -313,4 +317,161 @@ fn a_remembered_back_off_delays_the_first_dial() {
     assert!(!world.commanded(&Command::Dial));
     world.advance(Duration::from_secs(17));
     assert!(world.commanded(&Command::Dial));
+}
+
+#[test]
+fn a_client_that_cannot_know_its_receive_maximum_yet_may_exceed_it() {
+    let mut world = World::new(v5(), json!({"maxInflightMessages": 2}));
+    for id in 1..=5 {
+        world.client(qos1(id));
+    }
+    world.dialled("t1");
+    world.take_broker();
+    world.connack(false);
+    assert_eq!(world.take_broker(), [qos1(1), qos1(2)]);
+    for id in 1..=5 {
+        world.broker(puback(id));
+    }
+    assert_eq!(world.take_client().len(), 6, "CONNACK and 5 PUBACK");
+    for id in 6..=8 {
+        world.client(qos1(id));
+    }
+    assert_eq!(
+        world.take_client(),
+        [disconnect(ReasonCode::RECEIVE_MAXIMUM_EXCEEDED)]
+    );
+}
+
+#[test]
+fn a_client_that_says_goodbye_before_connack_has_everything_sent_and_no_will() {
+    let client = Connect {
+        will: Some(will()),
+        ..persistent()
+    };
+    for connecting in [false, true] {
+        let mut world = World::new(
+            client.clone(),
+            json!({"cloudEventAttributes": "CreateOrRemap"}),
+        );
+        if connecting {
+            world.dialled("t1");
+        }
+        world.client(qos1(1));
+        world.client(Packet::Subscribe(subscribe(2, &["a"], Qos::AtLeastOnce)));
+        world.client(Packet::Disconnect(Disconnect {
+            code: ReasonCode::SUCCESS,
+            properties: [Property::SessionExpiryInterval(50)].into_iter().collect(),
+        }));
+        assert!(world.commanded(&Command::CloseClient));
+        world.client_closes();
+        if !connecting {
+            world.dialled("t1");
+            assert_eq!(world.connect_read().will, None);
+        }
+        world.take_broker();
+        world.connack(true);
+        let sent = world.take_broker();
+        let [Packet::Publish(publish), Packet::Subscribe(_)] = &sent[..] else {
+            panic!("{sent:?}")
+        };
+        assert!(publish.properties.user_properties().count() > 0);
+        world.broker(puback(1));
+        world.broker(suback(2, &[1]));
+        let told = world.take_broker();
+        assert_eq!(told.len(), 1, "no will");
+        assert_eq!(
+            (code(&told[0]), expiry(&told[0])),
+            (ReasonCode::SUCCESS, Some(50))
+        );
+        assert!(world.ended());
+    }
+}
+
+#[test]
+fn what_a_client_left_before_connack_is_dialled_for_and_counted_when_nobody_takes_it() {
+    let mut world = World::new(v5(), json!({}));
+    world.client(qos1(1));
+    world.client(qos1(2));
+    world.client_closes();
+    world.dialled("t1");
+    world.broker(refusal(ReasonCode::SERVER_BUSY));
+    assert!(!world.ended(), "it passes");
+    world.advance(Duration::from_secs(25));
+    assert!(world.ended());
+    assert_eq!(world.refused(Refusal::ClientGone), 2);
+}
+
+#[test]
+fn for_a_3_1_1_client_the_broker_is_asked_for_the_defaults() {
+    let mut world = World::new(v311(), json!({}));
+    world.dialled("t1");
+    let asked: Vec<PropertyId> = world.connect_read().properties.ids().collect();
+    assert_eq!(
+        asked,
+        [
+            PropertyId::SessionExpiryInterval,
+            PropertyId::ReceiveMaximum,
+            PropertyId::MaximumPacketSize,
+            PropertyId::AuthenticationMethod,
+            PropertyId::AuthenticationData,
+        ]
+    );
+}
+
+#[test]
+fn with_retain_never_connack_says_nothing_of_retained_messages() {
+    for (retain, told) in [("Keep", Some(0)), ("Never", None)] {
+        let mut world = World::new(v5(), json!({"retain": retain}));
+        world.dialled("t1");
+        world.broker(connack_with(false, vec![Property::RetainAvailable(0)]));
+        let Packet::ConnAck(connack) = world.take_client().remove(0) else {
+            panic!("a CONNACK")
+        };
+        assert_eq!(connack.properties.int(PropertyId::RetainAvailable), told);
+    }
+}
+
+#[test]
+fn an_auth_that_is_not_the_client_s_own_method_again_is_a_protocol_error() {
+    let method = |name: &'static str| Property::AuthenticationMethod(name.into());
+    for (own, code, named) in [
+        (None, ReasonCode::REAUTHENTICATE, "K8S-SAT"),
+        (Some("other"), ReasonCode::REAUTHENTICATE, "K8S-SAT"),
+        (
+            Some("K8S-SAT"),
+            ReasonCode::CONTINUE_AUTHENTICATION,
+            "K8S-SAT",
+        ),
+    ] {
+        let client = Connect {
+            properties: own.map(method).into_iter().collect(),
+            ..v5()
+        };
+        let mut world = World::open(client, json!({}));
+        world.client(Packet::Auth(Auth {
+            code,
+            properties: [method(named)].into_iter().collect(),
+        }));
+        let told = world.take_client();
+        assert_eq!(told, [disconnect(ReasonCode::PROTOCOL_ERROR)]);
+    }
+}
+
+#[test]
+fn a_server_that_a_refusal_names_is_logged_and_not_dialled() {
+    let mut world = World::new(v5(), json!({}));
+    world.dialled("t1");
+    world.commands.clear();
+    world.broker(Packet::ConnAck(ConnAck {
+        session_present: false,
+        code: ReasonCode::USE_ANOTHER_SERVER,
+        properties: [Property::ServerReference("elsewhere".into())]
+            .into_iter()
+            .collect(),
+    }));
+    let told = world.take_client();
+    assert_eq!(told, [refusal(ReasonCode::USE_ANOTHER_SERVER)]);
+    let logged = Command::Report(Event::BrokerSaid("elsewhere".into()));
+    assert!(world.commanded(&logged));
+    assert!(!world.commanded(&Command::Dial) && world.ended());
 }

@@ -1,4 +1,4 @@
-//! Engine rules, section 7.
+//! `docs/engine-rules.md`: credentials and settings that change.
 
 use super::*;
 use crate::packet::{Auth, PropertyId};

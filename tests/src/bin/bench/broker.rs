@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use tests::certificates::Authority;
 use tests::free_port;
 
-use super::process::{Process, command};
+use tests::process::{Process, command};
 
 /// A running broker.
 pub(crate) struct Broker {

@@ -12,7 +12,6 @@
 mod broker;
 mod latency;
 mod load;
-mod process;
 mod proxy;
 mod report;
 mod scenario;
@@ -28,8 +27,9 @@ use clap::Parser;
 use broker::Broker;
 use load::Load;
 use proxy::{Program, Proxy};
-use report::{Report, Row, Spread};
+use report::{Report, Row};
 use scenario::{PACES, SCENARIOS, Scenario};
+use tests::figures::Spread;
 
 /// After this long a proxy that was just started, or whose clients are idle, has done what it does by itself.
 const SETTLE: Duration = Duration::from_secs(1);

@@ -11,7 +11,7 @@ use serde_json::json;
 use tests::{built_program, free_port};
 
 use super::broker::Broker;
-use super::process::{Process, command};
+use tests::process::{Process, command};
 
 /// Name of the endpoint.
 const ENDPOINT: &str = "default";

@@ -197,7 +197,9 @@ fn an_unknown_key_is_told_its_near_miss_and_the_keys() {
     ));
     let other = faults(&with("colour", "red"));
     assert!(
-        other[0].contains("is unknown: remove it. The keys are dataflow-sidecar.io/endpoint, "),
+        other[0].contains(
+            "is unknown: remove it. The keys are dataflow-sidecar.io/ and one of endpoint, "
+        ),
         "{}",
         other[0]
     );

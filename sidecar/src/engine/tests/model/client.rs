@@ -40,6 +40,8 @@ pub(super) struct Client {
     /// Deliveries by number: how often they came.
     pub(super) received: HashMap<u32, u32>,
     pub(super) acknowledged_deliveries: HashSet<u32>,
+    /// Its last SUBSCRIBE or UNSUBSCRIBE was confirmed: whether it is subscribed.
+    pub(super) subscribed: bool,
     subscribing: bool,
     unsubscribing: bool,
 }
@@ -65,6 +67,7 @@ impl Client {
             owes: VecDeque::new(),
             received: HashMap::new(),
             acknowledged_deliveries: HashSet::new(),
+            subscribed: false,
             subscribing: false,
             unsubscribing: false,
         }
@@ -189,6 +192,7 @@ impl Client {
                     "{suback:?}"
                 );
                 self.subscribing = false;
+                self.subscribed = true;
             }
             Packet::UnsubAck(unsuback) => {
                 assert!(
@@ -196,6 +200,7 @@ impl Client {
                     "{unsuback:?}"
                 );
                 self.unsubscribing = false;
+                self.subscribed = false;
             }
             Packet::Disconnect(_) => self.closed = true,
             other => panic!("{} for the client", other.name()),

@@ -186,6 +186,14 @@ impl Model {
                 let lost = *qos > Qos::AtMostOnce && !self.client.acknowledged.contains(number);
                 assert!(!lost, "{number} was never acknowledged");
             }
+            if self.client.clean {
+                let session = self.broker.session.as_ref();
+                let subscribed = session.is_some_and(|session| session.subscribed);
+                assert_eq!(
+                    subscribed, self.client.subscribed,
+                    "subscribed at the broker"
+                );
+            }
             self.client_gives(disconnect(ReasonCode::SUCCESS));
         }
         if !self.ended && !self.client.closed {

@@ -1,4 +1,9 @@
-//! A process that is measured, and ends with the benchmark.
+//! A process that is measured, and ends with whoever measures it.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a benchmark measures real time, and its threads wait on nothing else"
+)]
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpStream};
@@ -19,7 +24,7 @@ const PORT_POLL: Duration = Duration::from_micros(200);
 const LOG_LINES: usize = 12;
 
 /// A running process.
-pub(crate) struct Process {
+pub struct Process {
     name: &'static str,
     child: Child,
     log: PathBuf,
@@ -27,11 +32,10 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts `command`, whose output goes to a file in `folder`.
-    pub(crate) fn start(
-        name: &'static str,
-        command: &mut Command,
-        folder: &Path,
-    ) -> Result<Process> {
+    ///
+    /// # Errors
+    /// There is no such program.
+    pub fn start(name: &'static str, command: &mut Command, folder: &Path) -> Result<Process> {
         let log = folder.join(format!("{name}.log"));
         let file = File::create(&log).context("cannot create a log file")?;
         let child = command
@@ -46,7 +50,10 @@ impl Process {
     }
 
     /// Waits until the process accepts connections.
-    pub(crate) fn wait_for_port(&mut self, port: u16) -> Result<()> {
+    ///
+    /// # Errors
+    /// It ended, or takes too long.
+    pub fn wait_for_port(&mut self, port: u16) -> Result<()> {
         let started = Instant::now();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
             if let Some(status) = self.child.try_wait()? {
@@ -62,7 +69,10 @@ impl Process {
     }
 
     /// User and system time of the process, all threads.
-    pub(crate) fn cpu_time(&self) -> Result<Duration> {
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn cpu_time(&self) -> Result<Duration> {
         let stat = self.proc_file("stat")?;
         // The second field is the program's name in parentheses and may contain spaces: count from its end.
         let fields: Vec<&str> = match stat.rsplit_once(')') {
@@ -83,14 +93,29 @@ impl Process {
     }
 
     /// Resident memory of the process.
-    pub(crate) fn resident_bytes(&self) -> Result<u64> {
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// The most that its resident memory ever was.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn resident_bytes_max(&self) -> Result<u64> {
+        self.status_bytes("VmHWM:")
+    }
+
+    fn status_bytes(&self, key: &str) -> Result<u64> {
         let status = self.proc_file("status")?;
         let kib = status
             .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .find_map(|line| line.strip_prefix(key))
             .and_then(|rest| rest.trim().strip_suffix(" kB"))
             .and_then(|kib| kib.trim().parse::<u64>().ok());
-        let kib = kib.with_context(|| format!("/proc/PID/status of {} has no VmRSS", self.name))?;
+        let kib = kib.with_context(|| format!("/proc/PID/status of {} has no {key}", self.name))?;
         Ok(kib * 1024)
     }
 
@@ -100,7 +125,7 @@ impl Process {
     }
 
     /// The end of what the process wrote.
-    pub(crate) fn log_tail(&self) -> String {
+    pub fn log_tail(&self) -> String {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
@@ -116,7 +141,7 @@ impl Drop for Process {
 }
 
 /// A program of this machine. Debian puts servers where an ordinary PATH does not look.
-pub(crate) fn command(program: &str) -> Command {
+pub fn command(program: &str) -> Command {
     let path = std::env::var("PATH").unwrap_or_default();
     let mut command = Command::new(program);
     command.env("PATH", format!("{path}:/usr/sbin:/usr/local/sbin"));
