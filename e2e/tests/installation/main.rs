@@ -4,5 +4,6 @@
 mod reach;
 mod replicas;
 mod certificates;
+mod conflicts;
 mod hostile;
 mod rights;

@@ -75,3 +75,24 @@ async fn a_deployment_before_its_endpoint_is_warned_told_and_heals() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quota_that_demands_limits_takes_the_sidecar_of_an_app_that_has_them() {
+    Story::play("quota", async |story: &Story| {
+        let _broker = Broker::start(story).await;
+        story.must_apply(&default_endpoint()).await;
+        story
+            .must_apply(&json!({
+                "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "limits"},
+                "spec": {"hard": {"limits.cpu": "2", "limits.memory": "1Gi"}},
+            }))
+            .await;
+        let mut list = App::new("oven", "default").deployment();
+        let container = &mut list["items"][1]["spec"]["template"]["spec"]["containers"][0];
+        container["resources"]["limits"] = json!({"cpu": "100m", "memory": "64Mi"});
+        story.must_apply(&list).await;
+        let pod = story.ready_pod("oven").await;
+        story.acknowledged_more_than(&pod, 5).await;
+    })
+    .await;
+}
