@@ -84,7 +84,7 @@ sample() {
 
 refused_endpoints() {
   chapter "Endpoints that are refused"
-  endpoint edge <<'END' | applied "An address with a scheme, and an audience that nobody sets."
+  endpoint edge <<'END' | applied "An address with a scheme, and without a port."
 host: mqtts://edge.example.com
 authentication: {method: ServiceAccountToken}
 END
