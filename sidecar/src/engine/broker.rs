@@ -183,7 +183,7 @@ impl Engine {
             let too_large =
                 packet.encoded_len(super::BROKER_VERSION) > self.link.limits.packet_size_max;
             // [MQTT-3.2.2-15].
-            let short = size::shortened(&packet).filter(|_| too_large);
+            let short = too_large.then(|| size::shortened(&packet)).flatten();
             self.write_broker(short.as_ref().unwrap_or(&packet), now, out);
         }
     }
