@@ -150,6 +150,15 @@ impl Broker {
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": TRUST_BUNDLE}, "data": data})
     }
 
+    /// A Secret with a client's certificate, which the listener for certificates takes.
+    pub fn client_secret(&self, name: &str) -> Value {
+        let client = self.authority.client(name);
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": {"name": name},
+            "stringData": {"tls.crt": client.certificate, "tls.key": client.key},
+        })
+    }
+
     fn manifests(&self, namespace: &str) -> Value {
         let account =
             json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": NAME}});
@@ -227,14 +236,30 @@ pub fn default_endpoint() -> Value {
     endpoint("default", token_settings())
 }
 
-/// Its settings.
+/// The `mqttSettings` that lead to a listener with this method.
+pub fn settings(listener: Listener, authentication: Value) -> Value {
+    let tls = if listener == Listener::Anonymous {
+        json!({"mode": "Disabled"})
+    } else {
+        json!({"mode": "Enabled", "trustedCaCertificateConfigMapRef": TRUST_BUNDLE})
+    };
+    json!({"host": listener.host(), "tls": tls, "authentication": authentication})
+}
+
+/// Those of the default endpoint.
 pub fn token_settings() -> Value {
-    json!({
-        "host": Listener::Tokens.host(),
-        "authentication": {
+    settings(
+        Listener::Tokens,
+        json!({
             "method": "ServiceAccountToken",
             "serviceAccountTokenSettings": {"audience": "aio-internal"},
-        },
-        "tls": {"mode": "Enabled", "trustedCaCertificateConfigMapRef": TRUST_BUNDLE},
-    })
+        }),
+    )
+}
+
+/// Those with the certificate of a Secret, as [`Broker::client_secret`] makes it.
+pub fn certificate_settings(secret: &str) -> Value {
+    let method =
+        json!({"method": "X509Certificate", "x509CertificateSettings": {"secretRef": secret}});
+    settings(Listener::Certificates, method)
 }

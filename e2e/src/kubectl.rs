@@ -75,6 +75,32 @@ impl Story {
         kubectl(&args, "").await
     }
 
+    /// The same, where it must be good.
+    pub async fn must(&self, args: &[&str]) {
+        let answer = self.kubectl(args).await;
+        assert!(answer.good, "{}", answer.text);
+    }
+
+    /// A field of an object, as `kubectl get` prints this JSONPath.
+    pub async fn field(&self, object: &[&str], path: &str) -> String {
+        let output = format!("jsonpath={{{path}}}");
+        let args = [&["get"], object, &["--output", &output]].concat();
+        self.kubectl(&args).await.text
+    }
+
+    /// `kubectl apply` that is reviewed, and changes nothing.
+    pub async fn dry_run(&self, manifest: &Value) -> Answer {
+        let args = [
+            "--namespace",
+            &self.namespace,
+            "apply",
+            "--dry-run=server",
+            "--filename",
+            "-",
+        ];
+        kubectl(&args, &manifest.to_string()).await
+    }
+
     /// `kubectl apply` of YAML as somebody wrote it.
     pub async fn apply_text(&self, manifest: &str) -> Answer {
         kubectl(

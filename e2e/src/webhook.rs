@@ -67,12 +67,9 @@ pub async fn scale(story: &Story, replicas: usize) {
 
 /// Waits until the API server reaches it: kube-proxy hears of its pods some time after they are ready.
 async fn wait_for_answer(story: &Story) {
-    let endpoint = default_endpoint().to_string();
-    let dry_run = ["apply", "--dry-run=server", "--filename", "-"];
-    let args = [&["--namespace", &story.namespace], &dry_run[..]].concat();
     story
         .until("the API server reaches the webhook", async || {
-            let answer = kubectl(&args, &endpoint).await;
+            let answer = story.dry_run(&default_endpoint()).await;
             if answer.good {
                 Ok(())
             } else {

@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use e2e::app::App;
-use e2e::broker::{Broker, Listener, TRUST_BUNDLE, default_endpoint, endpoint, token_settings};
-use e2e::kubectl::kubectl;
+use e2e::broker::{Broker, certificate_settings, default_endpoint, endpoint, token_settings};
 use e2e::prometheus::{Prometheus, api_server, by_annotations, by_pod_monitor, pod_monitors};
 use e2e::story::Story;
 use e2e::webhook;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 const DASHBOARD: &str = include_str!("../../deploy/chart/files/dashboard.json");
 const ALERT: &str = "DataflowBrokerDisconnected";
@@ -19,19 +18,10 @@ const UNTIL_IT_FIRES: Duration = Duration::from_secs(480);
 
 /// An app of each credential that has an expiry.
 async fn apps(story: &Story, broker: &Broker) -> Vec<String> {
-    let client = broker.authority.client("press-4");
-    story.must_apply(&json!({
-        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": {"name": "press-4"},
-        "stringData": {"tls.crt": client.certificate, "tls.key": client.key},
-    })).await;
-    let by_certificate = json!({
-        "host": Listener::Certificates.host(),
-        "authentication": {"method": "X509Certificate", "x509CertificateSettings": {"secretRef": "press-4"}},
-        "tls": {"mode": "Enabled", "trustedCaCertificateConfigMapRef": TRUST_BUNDLE},
-    });
+    story.must_apply(&broker.client_secret("press-4")).await;
     story.must_apply(&default_endpoint()).await;
     story
-        .must_apply(&endpoint("certificate", by_certificate))
+        .must_apply(&endpoint("certificate", certificate_settings("press-4")))
         .await;
     let mut pods = Vec::new();
     for (name, endpoint) in [("oven", "default"), ("press", "certificate")] {
@@ -75,16 +65,7 @@ async fn rules_are_healthy(story: &Story, prometheus: &Prometheus) {
 
 /// Has the webhook review an endpoint, and a rate something to count: what came before the first scrape is no increase.
 async fn review(story: &Story) {
-    let dry_run = [
-        "--namespace",
-        &story.namespace,
-        "apply",
-        "--dry-run=server",
-        "--filename",
-        "-",
-    ];
-    let unborn = endpoint("unborn", token_settings());
-    let answer = kubectl(&dry_run, &unborn.to_string()).await;
+    let answer = story.dry_run(&endpoint("unborn", token_settings())).await;
     assert!(answer.good, "{}", answer.text);
 }
 
@@ -152,14 +133,8 @@ async fn alert_is(story: &Story, prometheus: &Prometheus, state: &str, endpoints
 }
 
 async fn scale_broker(story: &Story, replicas: u32) {
-    let answer = story
-        .kubectl(&[
-            "scale",
-            "deployment/broker",
-            &format!("--replicas={replicas}"),
-        ])
-        .await;
-    assert!(answer.good, "{}", answer.text);
+    let replicas = format!("--replicas={replicas}");
+    story.must(&["scale", "deployment/broker", &replicas]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

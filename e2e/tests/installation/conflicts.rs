@@ -12,11 +12,7 @@ const CONFIG_MAP: &str = "configmap/dataflow-endpoint-default";
 const EDITS: u32 = 20;
 
 async fn content(story: &Story) -> String {
-    let output = "jsonpath={.data.endpoint\\.json}";
-    story
-        .kubectl(&["get", CONFIG_MAP, "--output", output])
-        .await
-        .text
+    story.field(&[CONFIG_MAP], ".data.endpoint\\.json").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,8 +40,7 @@ async fn replicas_that_put_the_same_config_map_right_refuse_no_pod() {
                     "--patch",
                     &edit.to_string(),
                 ];
-                let answer = story.kubectl(&patch).await;
-                assert!(answer.good, "{}", answer.text);
+                story.must(&patch).await;
             }
             story
                 .until("the ConfigMap is as it was", async || {

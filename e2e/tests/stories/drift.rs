@@ -7,15 +7,10 @@ use serde_json::json;
 
 const CONFIG_MAP: &str = "dataflow-endpoint-default";
 
-/// A field of an object, as `kubectl` prints it.
-async fn field(story: &Story, object: &[&str], path: &str) -> String {
-    let output = format!("jsonpath={{{path}}}");
-    let args = [&["get"], object, &["--output", &output]].concat();
-    story.kubectl(&args).await.text
-}
-
 async fn content(story: &Story) -> String {
-    field(story, &["configmap", CONFIG_MAP], ".data.endpoint\\.json").await
+    story
+        .field(&["configmap", CONFIG_MAP], ".data.endpoint\\.json")
+        .await
 }
 
 /// Waits for the reason of a condition of the endpoint `default`.
@@ -23,7 +18,7 @@ async fn until_reason(story: &Story, condition: &str, reason: &str) {
     let path = format!(".status.conditions[?(@.type==\"{condition}\")].reason");
     story
         .until(&format!("{condition} is {reason}"), async || {
-            let found = field(story, &["dataflowendpoint", "default"], &path).await;
+            let found = story.field(&["dataflowendpoint", "default"], &path).await;
             if found == reason { Ok(()) } else { Err(found) }
         })
         .await;
@@ -36,11 +31,6 @@ async fn until_content(story: &Story, wanted: &str) {
             if found == wanted { Ok(()) } else { Err(found) }
         })
         .await;
-}
-
-async fn must(story: &Story, args: &[&str]) {
-    let answer = story.kubectl(args).await;
-    assert!(answer.good, "{}", answer.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,9 +50,9 @@ async fn a_config_map_that_is_edited_or_deleted_is_put_back() {
             "--patch",
             &edit,
         ];
-        must(story, &patch).await;
+        story.must(&patch).await;
         until_content(story, &good).await;
-        must(story, &["delete", "configmap", CONFIG_MAP]).await;
+        story.must(&["delete", "configmap", CONFIG_MAP]).await;
         until_content(story, &good).await;
     })
     .await;
@@ -77,9 +67,9 @@ async fn a_config_map_of_somebody_else_is_left_alone() {
         story.must_apply(&theirs).await;
         story.must_apply(&default_endpoint()).await;
         until_reason(story, "Accepted", "NameTaken").await;
-        let data = field(story, &["configmap", CONFIG_MAP], ".data").await;
+        let data = story.field(&["configmap", CONFIG_MAP], ".data").await;
         assert_eq!(data, r#"{"mine":"yes"}"#);
-        must(story, &["delete", "configmap", CONFIG_MAP]).await;
+        story.must(&["delete", "configmap", CONFIG_MAP]).await;
         until_reason(story, "Accepted", "Valid").await;
     })
     .await;
@@ -105,10 +95,10 @@ async fn a_pod_that_needs_a_restart_is_named_until_it_had_one() {
         story.must_apply(&renamed).await;
         until_reason(story, "Current", "RestartNeeded").await;
         let endpoint = ["dataflowendpoint", "default"];
-        let outdated = field(story, &endpoint, ".status.outdatedPods").await;
+        let outdated = story.field(&endpoint, ".status.outdatedPods").await;
         assert_eq!(outdated, format!("[\"{pod}\"]"));
         story.acknowledged_more_than(&pod, 5).await;
-        must(story, &["rollout", "restart", "deployment/oven"]).await;
+        story.must(&["rollout", "restart", "deployment/oven"]).await;
         until_reason(story, "Current", "UpToDate").await;
         let pod = story.ready_pod("oven").await;
         story.acknowledged_more_than(&pod, 5).await;
@@ -127,7 +117,7 @@ async fn an_endpoint_deleted_under_a_running_app_breaks_nothing_and_is_told() {
         let pod = story.ready_pod("oven").await;
         let before = story.acknowledged_more_than(&pod, 5).await;
         // Its own garbage collector takes the ConfigMap along.
-        must(story, &["delete", "dataflowendpoint", "default"]).await;
+        story.must(&["delete", "dataflowendpoint", "default"]).await;
         story
             .until("the event", async || {
                 let events = story.kubectl(&["get", "events"]).await.text;

@@ -1,9 +1,11 @@
 //! An annotated app publishes, by each method and with both versions of MQTT; every namespace is `restricted`.
 
 use e2e::app::App;
-use e2e::broker::{Broker, Listener, PASSWORD, TRUST_BUNDLE, default_endpoint, endpoint};
+use e2e::broker::{
+    Broker, Listener, PASSWORD, certificate_settings, default_endpoint, endpoint, settings,
+};
 use e2e::story::Story;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// The app's messages come to the broker, which knows the app by `identity`.
 async fn publishes(story: &Story, broker: &Broker, app: &App, identity: &str) {
@@ -38,15 +40,6 @@ async fn both_versions_publish(story: &Story, broker: &Broker, identity: impl Fn
     }
 }
 
-fn settings(listener: Listener, authentication: Value) -> Value {
-    let tls = if listener == Listener::Anonymous {
-        json!({"mode": "Disabled"})
-    } else {
-        json!({"mode": "Enabled", "trustedCaCertificateConfigMapRef": TRUST_BUNDLE})
-    };
-    json!({"host": listener.host(), "tls": tls, "authentication": authentication})
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_service_account_token_the_broker_sees_who_the_app_is() {
     Story::play("token", async |story: &Story| {
@@ -76,13 +69,10 @@ async fn with_a_service_account_token_the_broker_sees_who_the_app_is() {
 async fn with_a_certificate_of_a_secret() {
     Story::play("certificate", async |story: &Story| {
         let broker = Broker::start(story).await;
-        let client = broker.authority.client("press-4");
-        story.must_apply(&json!({
-            "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": {"name": "press-4"},
-            "stringData": {"tls.crt": client.certificate, "tls.key": client.key},
-        })).await;
-        let method = json!({"method": "X509Certificate", "x509CertificateSettings": {"secretRef": "press-4"}});
-        story.must_apply(&endpoint("default", settings(Listener::Certificates, method))).await;
+        story.must_apply(&broker.client_secret("press-4")).await;
+        story
+            .must_apply(&endpoint("default", certificate_settings("press-4")))
+            .await;
         both_versions_publish(story, &broker, |_| "certificate".to_owned()).await;
     })
     .await;
